@@ -15,21 +15,10 @@ import ml_dtypes
 import numpy
 
 __all__ = [
-    "NAMES",
-    "Promote",
-    "can_cast",
-    "default_complex",
-    "dtype",
-    "finfo",
-    "from_numpy",
-    "get_default_dtype",
-    "iinfo",
-    "of",
-    "promote",
-    "promote_types",
-    "result_type",
+    "NAMES", "Promote", "can_cast", "default_complex", "dtype", "finfo", "from_numpy",
+    "get_default_dtype", "iinfo", "of", "promote", "promote_types", "result_type",
     "set_default_dtype",
-]
+]  # fmt: skip
 
 _NO_COMPLEX32 = (
     "jtorch has no complex32 because JAX has no half-precision complex numbers; "
@@ -44,18 +33,9 @@ class dtype:
     """
 
     __slots__ = (
-        "_barebones",
-        "_float8",
-        "abbr",
-        "is_complex",
-        "is_floating_point",
-        "is_integral",
-        "is_signed",
-        "itemsize",
-        "name",
-        "np",
-        "scalar_name",
-    )
+        "_barebones", "_float8", "abbr", "is_complex", "is_floating_point", "is_integral",
+        "is_signed", "itemsize", "name", "np", "scalar_name",
+    )  # fmt: skip
 
     name: str
     scalar_name: str
@@ -270,8 +250,6 @@ def set_default_dtype(d: dtype) -> None:
 
 def default_complex() -> dtype:
     """The dtype of a Python complex number under the current default dtype."""
-    if _default is bfloat16:
-        raise RuntimeError("invalid default scalar type for complex")
     return _default.to_complex()
 
 
@@ -369,20 +347,25 @@ def result_type(items: Iterable[Item]) -> dtype:
     for item, category in items:
         if category not in state:
             raise ValueError(f"category must be one of {_CATEGORIES}, not {category!r}")
-        current = _as_default(item) if category == "number" else item
-        state[category] = _promote_skip_none(state[category], current)
-    low = _combine(state["zero"], state["number"])
-    common = _combine(state["dim"], low)
+        state[category] = _promote_skip_none(state[category], item)
+    dim, zero, number = state.values()
+    number = _as_default(number, (dim, zero))
+    common = _combine(dim, _combine(zero, number))
     if common is None:
         raise ValueError("result_type needs at least one item")
     return common
 
 
-def _as_default(number: dtype) -> dtype:
+def _as_default(number: dtype | None, tensors: tuple[dtype | None, ...]) -> dtype | None:
     """A Python scalar carries only its kind; its width is the default's."""
-    if number.is_complex:
-        return default_complex()
-    return _default if number.is_floating_point else number
+    if number is None or number.is_integral:
+        return number
+    if number.is_floating_point:
+        return _default
+    # Next to a float or complex tensor the width is the tensor's: do not ask for a complex default,
+    # which float16 has not.
+    inexact = any(t is not None and not t.is_integral for t in tensors)
+    return complex64 if inexact else default_complex()
 
 
 def _promote_skip_none(a: dtype | None, b: dtype | None) -> dtype | None:
@@ -399,7 +382,9 @@ def _combine(higher: dtype | None, lower: dtype | None) -> dtype | None:
         return higher
     if higher.is_floating_point:
         return higher.to_complex() if lower.is_complex else higher
-    if higher is bool_ or not lower.is_integral:
+    if lower.is_complex:
+        return lower
+    if higher is bool_ or lower.is_floating_point:
         return promote_types(higher, lower)
     return higher
 
