@@ -1,0 +1,258 @@
+"""The only caller of `jax.jit`: program key to executable, donation, filling values; eager mode."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import stats
+from .config import config
+from .errors import execution_error
+from .program import Program, pack
+from .signature import NUMBERS, Signature
+from .value import Value
+
+NOTICE_SECONDS = 2.0
+
+
+class Entry:
+    """All executables of one program structure.
+
+    A number is a constant of the executable until it is seen to vary; from then on it is an input.
+    So a varying number costs one more compile, once.
+    """
+
+    __slots__ = ("baseline", "compiled", "key", "line", "runs", "varies")
+
+    def __init__(self, key: Any, program: Program, packs: dict[type, Any]) -> None:
+        self.key, self.runs, self.line = key, 0, stats.user_line()
+        self.baseline = packs
+        self.varies = _born_varying(program, packs)
+        self.compiled: Any = None
+
+    def admit(self, packs: dict[type, Any]) -> None:
+        """Make inputs of the numbers that differ from those compiled in."""
+        for t, now in packs.items():
+            was, mask = self.baseline[t], self.varies[t]
+            if now.tobytes() == was.tobytes():
+                continue
+            width = now.dtype.itemsize  # bytewise: NaN equals itself, 0.0 differs from -0.0
+            differs = (now.view(np.uint8) != was.view(np.uint8)).reshape(-1, width).any(1)
+            if (differs & ~mask).any():
+                mask |= differs
+                self.compiled = None
+
+
+def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
+    masks = {t: np.zeros(len(p), bool) for t, p in packs.items()}
+    used = dict.fromkeys(NUMBERS, 0)
+    for sig, _ in program.instructions():
+        for kind in sig.flat:
+            if kind in used:
+                if sig.op.dynamic:
+                    masks[kind][used[kind]] = True
+                used[kind] += 1
+    return masks
+
+
+_entries: dict[Any, Entry] = {}
+
+
+def execute(program: Program) -> None:
+    """Run a program and fill the values that Python still holds."""
+    live = program.live()
+    if not live:
+        stats.counts["dropped"] += 1
+        return
+    if config.verify == "1":
+        program.verify()
+    donated = program.donatable(live)
+    key = program.key(live, donated)
+    packs = pack(program.numbers)
+    entry = _entries.get(key)
+    if entry is None:
+        entry = _entries[key] = Entry(key, program, packs)
+    else:
+        entry.admit(packs)
+    vectors = [packs[t][m] for t, m in entry.varies.items() if m.any()]
+    arrays = [_ready(v) for v in program.leaves]
+    try:
+        with jax.enable_x64(True), _outside_traces():
+            if entry.compiled is None:
+                results = _compile_and_run(entry, program, [i for i, _ in live], vectors, arrays)
+            else:
+                results = entry.compiled(vectors, *arrays)
+    except Exception as e:
+        raise execution_error(e, program.lines, "") from e
+    entry.runs += 1
+    stats.counts["runs"] += 1
+    for (_, v), array in zip(live, results, strict=True):
+        v.array, v.program = array, None
+
+
+def _ready(v: Value) -> Any:
+    """The array of a leaf; host data that is read a second time moves to its device for good."""
+    array = v.array
+    if type(array) is np.ndarray:
+        if v.moved is not None:
+            return v.moved
+        v.uses += 1
+        if v.uses > 1 or v.aval.place.sharding is not None:
+            array = v.moved = to_device(array, v.aval.place.sharding)
+    return array
+
+
+def materialise(v: Value) -> None:
+    """Give host data a device array of its own, so that a program may overwrite it."""
+    if type(v.array) is np.ndarray:
+        with jax.enable_x64(True):
+            v.array = jax.device_put(v.array, v.aval.place.sharding, may_alias=False)
+        v.moved = None
+
+
+def to_device(array: Any, sharding: Any) -> Any:
+    """A NumPy or JAX array on a device (None: JAX's default), 64-bit dtypes kept."""
+    with jax.enable_x64(True):
+        return jax.device_put(array, sharding)
+
+
+def _outside_traces() -> Any:
+    """A program holds no tracer: when the user is tracing, run it now and not inside the trace."""
+    return jax.core.eval_context()
+
+
+def build(entry: Entry, program: Program, keep: list[int]) -> Any:
+    """The program as a jitted function of (vectors of varying numbers, *leaves)."""
+    places: dict[tuple[type, int], tuple[int, int]] = {}
+    vector = 0
+    for t, mask in entry.varies.items():
+        if mask.any():
+            for j, i in enumerate(np.flatnonzero(mask)):
+                places[t, int(i)] = vector, j
+            vector += 1
+    constants = {t: p.tolist() for t, p in entry.baseline.items()}
+
+    def run(vectors: Any, *leaves: Any) -> Any:
+        def number(t: type, i: int) -> Any:
+            at = places.get((t, i))
+            return constants[t][i] if at is None else vectors[at[0]][at[1]]
+
+        return program_fn(leaves, number)
+
+    def program_fn(leaves: Any, number: Any) -> Any:
+        return program.as_function(keep, number)(leaves)
+
+    donated = entry.key[3]
+    return jax.jit(run, donate_argnums=tuple(i + 1 for i in donated))
+
+
+def _compile_and_run(
+    entry: Entry, program: Program, keep: list[int], vectors: Any, arrays: Any
+) -> Any:
+    event = stats.Event("compile", _difference(entry), stats.user_line())
+    listing = _detach(program)
+    with _notice(program, event.line), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
+        entry.compiled = build(entry, listing, keep)
+        results = entry.compiled(vectors, *arrays)
+    event.seconds = time.perf_counter() - event.start
+    stats.counts["compiles"] += 1
+    stats.events.append(event)
+    entry.runs = 0
+    _last_shapes[id(entry)] = [
+        jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=getattr(a, "sharding", None)) for a in arrays
+    ]
+    return results
+
+
+def _detach(program: Program) -> Program:
+    """A copy of the instructions without the values, so that a cache entry holds no arrays."""
+    copy = Program(program.place, 0)
+    copy.code, copy.starts = program.code, program.starts
+    return copy
+
+
+_last_shapes: dict[int, Any] = {}
+
+
+def hlo(entry: Entry) -> str:
+    """The optimised HLO of an entry's newest executable (compiles it again: for tests and tools)."""
+    vectors = [p[entry.varies[t]] for t, p in entry.baseline.items() if entry.varies[t].any()]
+    with jax.enable_x64(True):
+        return str(entry.compiled.lower(vectors, *_last_shapes[id(entry)]).compile().as_text())
+
+
+def entries() -> list[Entry]:
+    """Every cached program structure, oldest first."""
+    return list(_entries.values())
+
+
+def _difference(entry: Entry) -> str:
+    """What sets this program apart from its nearest cached neighbour, in words."""
+    if entry.runs:
+        return "a number that had been constant varies: it is an input from now on"
+    code, live, leaves, donated = entry.key
+    others = [k for k in _entries if k is not entry.key]
+    if not others:
+        return "first program"
+
+    def distance(k: Any) -> int:
+        same = next((i for i, (a, b) in enumerate(zip(code, k[0], strict=False)) if a != b), None)
+        return 10**6 if same is not None else abs(len(code) - len(k[0]))
+
+    near = min(others, key=distance)
+    if near[0] == code:
+        if near[2] != leaves:
+            return "another placement of inputs"
+        if near[1] != live:
+            return "other results are kept alive by Python"
+        return "other inputs can be overwritten" if near[3] != donated else "same structure"
+    size = len(entry.key[0])
+    same_kind = [k for k in others if len(k[0]) == size]
+    return "other shapes, dtypes or arguments" if same_kind else "a sequence of ops not seen before"
+
+
+@contextlib.contextmanager
+def _notice(program: Program, line: tuple[str, int]) -> Iterator[None]:
+    """One line on a terminal when a compile takes long; nothing otherwise."""
+    if config.notice == "0" or (config.notice == "auto" and not sys.stderr.isatty()):
+        yield
+        return
+    text = f"jtorch: compiling {len(program.starts)} ops for {line[0]}:{line[1]} ...\n"
+    timer = threading.Timer(NOTICE_SECONDS, lambda: sys.stderr.write(text))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def run_eagerly(sig: Signature, flat: Any) -> list[Value]:
+    """Run one op now, through its own small executable (JTORCH_EXECUTION=eager)."""
+    if sig.eager is None:
+        stats.counts["eager_compiles"] += 1
+        sig.eager = jax.jit(sig.fn)
+    args = [_ready(x) if isinstance(x, Value) else NUMBERS[type(x)].type(x) for x in flat]
+    with jax.enable_x64(True), _outside_traces():
+        if not sig.mask and sig.place.sharding is not None:
+            with jax.default_device(next(iter(sig.place.sharding.device_set))):
+                results = sig.eager(*args)
+        else:
+            results = sig.eager(*args)
+    return [Value(a, r) for a, r in zip(sig.outs, results, strict=True)]
+
+
+def run_traced(sig: Signature, flat: Any) -> list[Value]:
+    """Apply one op at once to JAX tracers, as part of the user's own trace."""
+    with jax.enable_x64(True):
+        results = sig.fn(*(x.array if isinstance(x, Value) else x for x in flat))
+    return [Value(a, r) for a, r in zip(sig.outs, results, strict=True)]

@@ -1,0 +1,230 @@
+"""`Program`: the instructions recorded since the last run, in a form that is its own cache key."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .signature import NUMBERS, TABLE, Signature
+from .value import Aval, Value
+
+# References to a leaf's Value and array while `donatable` looks at them and nobody else holds them:
+# the leaves list, the loop variable, getrefcount's argument; then the slot and the argument.
+_VALUE_REFS, _ARRAY_REFS = 3, 2
+_PACKS: tuple[type, ...] = (bool, int, float, complex)
+
+
+class Program:
+    """A straight line of instructions.
+
+    `code` holds, per instruction, the signature's id and its array operands: results of the program
+    are numbered 0, 1, ..., leaves ~0, ~1, ...  Numbers are not in `code`: each signature knows how
+    many of which type it takes, and takes them from `numbers` in order.
+    """
+
+    __slots__ = (
+        "avals", "backward", "code", "grads", "leaf_bytes", "leaf_index", "leaves", "lines", "mark",
+        "next_check", "numbers", "outs", "owner", "place", "starts",
+    )  # fmt: skip
+
+    def __init__(self, place: Any, next_check: int) -> None:
+        self.place, self.next_check = place, next_check
+        self.owner: dict[str, Program] | None = None  # the pending programs of the thread it is one of
+        self.code: list[int] = []
+        self.starts: list[int] = []
+        self.lines: list[Any] = []
+        self.leaves: list[Value] = []
+        self.leaf_index: dict[int, int] = {}
+        self.leaf_bytes = 0
+        self.numbers: dict[type, list[Any]] = {t: [] for t in _PACKS}
+        self.outs: list[weakref.ref[Value]] = []
+        self.avals: list[Aval] = []
+        self.grads = 0  # ops recorded for a gradient that no backward has freed yet
+        self.mark = 0  # instructions up to the last end of a backward
+        self.backward = False
+
+    def operand(self, v: Value) -> int:
+        """The number of `v` in this program; a value from elsewhere becomes a leaf."""
+        if v.program is self:
+            return v.slot
+        index = self.leaf_index.get(id(v))
+        if index is None:
+            index = self.leaf_index[id(v)] = len(self.leaves)
+            self.leaves.append(v)
+            self.leaf_bytes += v.aval.nbytes
+        return ~index
+
+    def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
+        """Append one instruction; returns its pending results."""
+        code, outs, avals = self.code, self.outs, self.avals
+        self.starts.append(len(code))
+        self.lines.append(line)
+        code.append(sig.id)
+        for x in flat:
+            if type(x) is Value:
+                code.append(x.slot if x.program is self else self.operand(x))
+            else:
+                self.numbers[type(x)].append(x)
+        results = []
+        for a in sig.outs:
+            v = Value(a, None, self, len(outs))
+            outs.append(weakref.ref(v))
+            avals.append(a)
+            results.append(v)
+        return results
+
+    def live(self) -> list[tuple[int, Value]]:
+        """The results Python still holds: the program's outputs."""
+        return [(i, v) for i, r in enumerate(self.outs) if (v := r()) is not None]
+
+    def donatable(self, live: list[tuple[int, Value]]) -> tuple[int, ...]:
+        """Leaves nobody will read again whose memory an output of the same kind can take over."""
+        room: dict[Aval, int] = {}
+        for _, out in live:
+            room[out.aval] = room.get(out.aval, 0) + 1
+        found = []
+        for i in range(len(self.leaves)):  # not enumerate, which would hold a reference more
+            leaf = self.leaves[i]
+            if room.get(leaf.aval, 0) and sys.getrefcount(leaf) == _VALUE_REFS:
+                array = leaf.array
+                if type(array) is np.ndarray:
+                    continue
+                del array
+                if sys.getrefcount(leaf.array) == _ARRAY_REFS:
+                    room[leaf.aval] -= 1
+                    found.append(i)
+        return tuple(found)
+
+    def key(self, live: list[tuple[int, Value]], donated: tuple[int, ...]) -> tuple[Any, ...]:
+        """The structural key: instructions, outputs, leaf kinds and donation; no number that varies."""
+        return (
+            tuple(self.code),
+            tuple(i for i, _ in live),
+            tuple(v.aval for v in self.leaves),
+            donated,
+        )
+
+    def instructions(self) -> Iterator[tuple[Signature, list[int]]]:
+        """Each instruction's signature and operand numbers."""
+        if not self.starts:
+            return
+        ends = [*self.starts[1:], len(self.code)]
+        for a, b in zip(self.starts, ends, strict=True):
+            yield TABLE[self.code[a]], self.code[a + 1 : b]
+
+    def ids(self) -> list[int]:
+        """The signature ids alone."""
+        code = self.code
+        return [code[s] for s in self.starts]
+
+    def as_function(self, keep: list[int], numbers: Callable[[type, int], Any]) -> Callable[..., Any]:
+        """The program as a JAX function of its leaves; `numbers(type, i)` supplies the numbers."""
+        listing = list(self.instructions())
+
+        def run(leaves: Any) -> list[Any]:
+            env: list[Any] = []
+            used = dict.fromkeys(_PACKS, 0)
+            for sig, operands in listing:
+                args, ids = [], iter(operands)
+                for kind in sig.flat:
+                    if isinstance(kind, Aval):
+                        i = next(ids)
+                        args.append(env[i] if i >= 0 else leaves[~i])
+                    else:
+                        args.append(numbers(kind, used[kind]))
+                        used[kind] += 1
+                env.extend(sig.fn(*args))
+            return [env[i] for i in keep]
+
+        return run
+
+    def split(self, at: int) -> tuple[Program, Program]:
+        """Two programs that do the work of this one: the first `at` instructions, and the rest.
+
+        Results of the first that the second reads stay alive as outputs of the first.
+        """
+        parts = Program(self.place, 0), Program(self.place, self.next_check)
+        parts[1].owner = self.owner
+        taken = dict.fromkeys(_PACKS, 0)
+        slots: list[Value | None] = [r() for r in self.outs]
+        done = 0
+        for index, (sig, operands) in enumerate(self.instructions()):
+            part = parts[index >= at]
+            flat, ids = [], iter(operands)
+            for kind in sig.flat:
+                if isinstance(kind, Aval):
+                    i = next(ids)
+                    flat.append(slots[i] if i >= 0 else self.leaves[~i])
+                else:
+                    flat.append(self.numbers[kind][taken[kind]])
+                    taken[kind] += 1
+            for fresh in part.emit(sig, flat, self.lines[index]):
+                old = slots[done]
+                if old is None:
+                    slots[done] = fresh
+                else:  # the user's object stays the one that is filled
+                    old.program, old.slot = part, fresh.slot
+                    part.outs[fresh.slot] = weakref.ref(old)
+                done += 1
+        parts[1].grads = self.grads
+        parts[1].mark = max(0, self.mark - at)
+        return parts
+
+    def verify(self) -> None:
+        """Raise AssertionError if the program is not well formed (JTORCH_VERIFY=1)."""
+        slot = 0
+        want = dict.fromkeys(_PACKS, 0)
+        for sig, operands in self.instructions():
+            kinds = [a for a in sig.flat if isinstance(a, Aval)]
+            assert len(kinds) == len(operands), f"{sig}: {len(operands)} operands"
+            for kind, i in zip(kinds, operands, strict=True):
+                assert i < slot, f"{sig} reads result {i} before it exists"
+                have = self.avals[i] if i >= 0 else self.leaves[~i].aval
+                assert have is kind, f"{sig} wants {kind} and reads {have}"
+            for kind in sig.flat:
+                if not isinstance(kind, Aval):
+                    want[kind] += 1
+            slot += len(sig.outs)
+        assert slot == len(self.outs), "results and instructions disagree"
+        for t in _PACKS:
+            assert want[t] == len(self.numbers[t]), f"{t.__name__} numbers disagree"
+
+    def __str__(self) -> str:
+        """The program as readable Python."""
+        live = {i for i, _ in self.live()}
+        params = ", ".join(f"a{i}: '{v.aval}'" for i, v in enumerate(self.leaves))
+        lines, slot = [f"def program({params}):"], 0
+        used = dict.fromkeys(_PACKS, 0)
+        for (sig, operands), where in zip(self.instructions(), self.lines, strict=True):
+            args, ids = [], iter(operands)
+            for kind in sig.flat:
+                if isinstance(kind, Aval):
+                    i = next(ids)
+                    args.append(f"v{i}" if i >= 0 else f"a{~i}")
+                else:
+                    args.append(repr(self.numbers[kind][used[kind]]))
+                    used[kind] += 1
+            args += _metadata(sig)
+            names = ", ".join(f"v{slot + i}" for i in range(len(sig.outs)))
+            kinds = ", ".join(map(repr, sig.outs))
+            note = f"  # {kinds}" + (f"  {where[0]}:{where[1]}" if where else "")
+            lines.append(f"    {names} = {sig.name}({', '.join(args)}){note}")
+            slot += len(sig.outs)
+        lines.append(f"    return {', '.join(f'v{i}' for i in sorted(live)) or None}")
+        return "\n".join(lines)
+
+
+def _metadata(sig: Signature) -> list[str]:
+    names = [p.name for p in sig.op.statics]
+    if len(names) != len(sig.static or ()):
+        return [repr(sig.static)] if sig.static else []
+    return [f"{n}={v!r}" for n, v in zip(names, sig.static, strict=True)]
+
+
+def pack(numbers: dict[type, list[Any]]) -> dict[type, np.ndarray[Any, Any]]:
+    """The numbers of a program as one vector per type."""
+    return {t: np.array(ns, NUMBERS[t]) for t, ns in numbers.items() if ns}

@@ -1,0 +1,158 @@
+"""Appends ops to the pending program and decides when it must run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from . import cut, stats
+from .config import config
+from .device import TRACED
+from .executor import execute, run_eagerly, run_traced
+from .program import Program
+from .signature import Signature
+from .value import Value
+
+# One lock for all recording: threads have programs of their own, but may read each other's values.
+_lock = threading.RLock()
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        self.pending: dict[str, Program] = {}  # by place key
+        self.region: list[Program] = []  # programs being recorded as regions, innermost last
+        self.cutter = cut.Cutter()
+
+
+_local = _Thread()
+
+
+def _new(place: Any) -> Program:
+    program = Program(place, _local.cutter.first_check())
+    program.owner = _local.pending
+    return program
+
+
+def pending(place: Any) -> Program:
+    """The program that ops on `place` are being appended to, in this thread."""
+    if _local.region:
+        return _local.region[-1]
+    found = _local.pending.get(place.key)
+    if found is None:
+        found = _local.pending[place.key] = _new(place)
+    return found
+
+
+def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
+    """Append one instruction (or run it, in eager mode and on tracers); returns its results."""
+    place = sig.place
+    if place is TRACED:
+        return run_traced(sig, [_now(x) for x in flat])
+    if config.execution == "eager" and not _local.region:
+        for x in flat:
+            if type(x) is Value and x.array is None:
+                concrete(x, "eager")
+        stats.counts["ops"] += 1
+        return run_eagerly(sig, flat)
+    with _lock:
+        program = pending(place)
+        for x in flat:
+            if type(x) is Value and x.program is not program and x.array is None:
+                _foreign(x)
+        results = program.emit(sig, flat, stats.user_line())
+        if grad:
+            program.grads += 1
+        if len(program.starts) >= program.next_check and not program.backward and not _local.region:
+            _consider_cut(program)
+    return results
+
+
+def _now(x: Any) -> Any:
+    if type(x) is Value and x.array is None:
+        concrete(x, "jax tracing")
+    return x
+
+
+def _foreign(v: Value) -> None:
+    """A pending value of another program is read: a region captures it, else it must be computed."""
+    if not _local.region:
+        _run_owner(v, "another thread or device reads it")
+
+
+def _run_owner(v: Value, reason: str) -> None:
+    program = v.program
+    if program is None:
+        return
+    with _lock:
+        if v.array is not None:
+            return
+        _local.cutter.restart()
+        owner = program.owner
+        if owner is not None and owner.get(program.place.key) is program:
+            _flush(owner, program.place.key, reason)
+            return
+    raise RuntimeError(
+        "This tensor was computed by a program that failed or inside a function being compiled "
+        "(a region such as vmap, checkpoint or DataParallel): its value does not exist here."
+    )
+
+
+def _flush(pending_programs: dict[str, Program], key: str, reason: str) -> None:
+    program = pending_programs.pop(key)
+    start = time.perf_counter()
+    try:
+        execute(program)
+    except KeyboardInterrupt:
+        pending_programs[key] = program  # nothing ran: the work is still to be done
+        raise
+    stats.note_sync(reason, time.perf_counter() - start, True)
+
+
+def _consider_cut(program: Program) -> None:
+    _run_parts(program, *_local.cutter.consider(program))
+
+
+def _run_parts(program: Program, rest: Program | None, ready: list[Program]) -> None:
+    if not ready:
+        return
+    _local.pending[program.place.key] = rest if rest is not None else _new(program.place)
+    for p in ready:
+        stats.counts["cut"] += 1
+        execute(p)
+
+
+def backward_begins(place: Any) -> Program:
+    """No cut while a backward is being recorded; pass the result to `backward_ends`."""
+    program = pending(place)
+    program.backward = True
+    return program
+
+
+def backward_ends(program: Program) -> None:
+    """The end of a backward is a natural place to cut a loop of gradient accumulation."""
+    program.backward = False
+    with _lock:
+        if not _local.region and _local.pending.get(program.place.key) is program:
+            _run_parts(program, *_local.cutter.backward_ended(program))
+
+
+def flush(reason: str) -> None:
+    """Run everything this thread has pending."""
+    with _lock:
+        for key in list(_local.pending):
+            _flush(_local.pending, key, reason)
+        _local.cutter.restart()
+
+
+def concrete(v: Value, reason: str) -> Any:
+    """The array of `v`, running its program if it has to; counts as a sync."""
+    if v.array is None:
+        if _local.region:
+            raise RuntimeError(
+                f"{reason}: the value of a tensor is asked for inside a function that is being "
+                "compiled (a region such as vmap, checkpoint or DataParallel), where tensors have no "
+                "values yet. Use torch.where or masks in place of Python control flow on values."
+            )
+        _run_owner(v, reason)
+    return v.array

@@ -1,0 +1,258 @@
+"""The arithmetic of PyTorch's CPU samplers in NumPy, rounding for rounding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+TWO_PI = 2 * math.pi
+_SMALL = 64  # below this the exact functions are as fast as NumPy's
+_MARGIN = 16 * 2.0**-53  # NumPy's vector functions stay within 4 ulp; torch's are libm's, within 1
+
+
+# --- libm, exactly, and libm rounded to float32 --------------------------------------------------------------
+
+
+def libm(function: Callable[[float], float], x: F64) -> F64:
+    """`function` (from `math`: the C library's, which torch calls) of every element.
+
+    NumPy's own log, exp, log1p and tan differ from the C library's in the last bit on some machines.
+    """
+    return np.fromiter(map(function, x.tolist()), np.float64, x.size)
+
+
+def to_float32(approximate: F64, error: F64, exact: Callable[[npt.NDArray[np.intp]], F64]) -> F32:
+    """The float32 roundings of `exact(indices)`, given approximations and bounds on their errors.
+
+    Only elements whose bound straddles a rounding boundary (one in 2**24 or so) are computed exactly.
+    """
+    low = (approximate - error).astype(np.float32)
+    high = (approximate + error).astype(np.float32)
+    unsure = np.flatnonzero(low.view(np.int32) != high.view(np.int32))
+    if unsure.size:
+        low[unsure] = exact(unsure)
+    return low
+
+
+def sampled(
+    wide: bool,
+    count: int,
+    exact: Callable[[slice | npt.NDArray[np.intp]], F64],
+    approximate: Callable[[], tuple[F64, F64]],
+) -> F32 | F64:
+    """`count` samples computed in double: exact doubles where `wide`, else their float32 roundings."""
+    if wide:
+        return exact(slice(None))
+    if count <= _SMALL:
+        return exact(slice(None)).astype(np.float32)
+    with np.errstate(all="ignore"):
+        return to_float32(*approximate(), exact)
+
+
+# --- fused multiply-add --------------------------------------------------------------------------------------
+
+
+def fma32(a: F32, b: np.float32, c: np.float32) -> F32:
+    """a * b + c rounded once to float32."""
+    product = a.astype(np.float64) * np.float64(b)  # exact: 48 bits
+    total = product + np.float64(c)
+    # Rounding to double and then to float32 goes wrong only where the double lands on the midpoint of two
+    # float32 without being the exact sum: push it off, to the side of the error.
+    tied = np.flatnonzero((total.view(np.int64) & 0x1FFFFFFF) == 0x10000000)
+    if tied.size:
+        part, whole = product[tied], total[tied]
+        error = _sum_error(part, np.full_like(part, c), whole)
+        toward = np.copysign(np.inf, error)
+        total[tied] = np.where(error == 0, whole, np.nextafter(whole, toward))
+    return total.astype(np.float32)
+
+
+def fma64(a: F64, b: float, c: float) -> F64:
+    """a * b + c rounded once to double, for results well inside the exponent range."""
+    high = a * b
+    low = _product_error(a, np.float64(b), high)
+    addend = np.full_like(a, c)
+    total = high + addend
+    error = _sum_error(high, addend, total)
+    # total + error + low, summed with one rounding: round error + low to odd (Boldo and Melquiond).
+    rest = error + low
+    lost = _sum_error(error, low, rest)
+    odd = rest.view(np.int64)
+    even_inexact = ((odd & 1) == 0) & (lost != 0)
+    rest = np.where(even_inexact, np.nextafter(rest, np.copysign(np.inf, lost)), rest)
+    return total + rest
+
+
+def _sum_error(a: F64, b: F64, total: F64) -> F64:
+    """a + b - total, exactly (Knuth)."""
+    from_b = total - a
+    return (a - (total - from_b)) + (b - from_b)
+
+
+def _split(a: F64) -> tuple[F64, F64]:
+    scaled = a * 134217729.0  # 2**27 + 1
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def _product_error(a: F64, b: F64, product: F64) -> F64:
+    """a * b - product, exactly (Dekker)."""
+    a_high, a_low = _split(a)
+    b_high, b_low = _split(b)
+    return a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+
+
+# --- the Box-Muller transform of float32 blocks --------------------------------------------------------------
+
+_SQRT_HALF = np.float32(0.707106781186547524)
+_LOG_LEAD, *_LOG_REST = (
+    float(np.float32(c))
+    for c in (
+        7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+        -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+    )
+)  # fmt: skip
+_LN2_LOW, _LN2_HIGH = float(np.float32(-2.12194440e-4)), 0.693359375
+_FOUR_OVER_PI = np.float32(1.27323954473516)
+_QUARTER_PI = [float(np.float32(c)) for c in (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)]
+_SIN_POLY = [float(np.float32(c)) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
+_COS_POLY = [float(np.float32(c)) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)]
+
+
+class BoxMuller:
+    """Pairs of standard normals from pairs of float32 uniforms, as torch's AVX2 kernel rounds them.
+
+    That kernel uses Cephes' logf and sincosf (avx_mathfun.h), which its compiler turned into fused
+    multiply-adds. Here the values live in doubles and are rounded to float32 wherever torch rounds: the product
+    of two float32 is exact in a double, so "multiply, add, round" is a fused multiply-add that rounds twice.
+    Both functions take only 2**24 different arguments, and for every one of them the result is torch's.
+
+    All temporaries are allocated once; left to the allocator, they cost a page fault per 4 KB per operation.
+    """
+
+    CHUNK = 16384  # pairs per pass, so that the temporaries stay in the L2 cache
+
+    def __init__(self, pairs: int) -> None:
+        self._double = np.empty((5, pairs))
+        self._single = np.empty((5, pairs), np.float32)
+
+    def __call__(self, u1: F32, u2: F32) -> tuple[F32, F32]:
+        """The cosine and the sine normals of uniforms in [0, 1); the next call overwrites them."""
+        radius, theta = self._single[:2]
+        np.subtract(np.float32(1), u1, out=radius)
+        log = self._log(radius)
+        log *= -2.0
+        np.copyto(radius, log, casting="same_kind")
+        np.sqrt(radius, out=radius)
+        np.multiply(np.float32(TWO_PI), u2, out=theta)
+        sin, cos = self._sincos(theta)
+        sin *= radius
+        cos *= radius
+        return cos, sin
+
+    def _round(self, x: F64) -> F64:
+        half = self._single[4]
+        np.copyto(half, x, casting="same_kind")
+        np.copyto(x, half)
+        return x
+
+    def _product(self, a: F64, b: F64 | float, out: F64) -> F64:
+        return self._round(np.multiply(a, b, out=out))
+
+    def _fma(self, a: F64, b: F64 | float, c: F64 | float, out: F64) -> F64:
+        np.multiply(a, b, out=out)
+        out += c
+        return self._round(out)
+
+    def _log(self, x: F32) -> F64:
+        """Logarithms of normal positive numbers, which are overwritten."""
+        exponent, m, square, y, low = self._double
+        bits, power = x.view(np.int32), self._single[1].view(np.int32)
+        np.right_shift(bits, 23, out=power)
+        bits &= 0x7FFFFF
+        bits |= 0x3F000000  # x is now its fraction, in [0.5, 1)
+        small = x < _SQRT_HALF
+        power -= 126
+        power -= small
+        np.copyto(exponent, power)
+        x += np.multiply(x, small, out=self._single[2])
+        x -= np.float32(1)
+        np.copyto(m, x)
+        self._product(m, m, square)
+        self._fma(m, _LOG_LEAD, _LOG_REST[0], y)
+        for coefficient in _LOG_REST[1:]:
+            self._fma(y, m, coefficient, y)
+        self._product(y, m, y)
+        self._fma(y, square, self._product(exponent, _LN2_LOW, low), y)
+        self._fma(square, -0.5, y, square)
+        square += m
+        return self._fma(exponent, _LN2_HIGH, self._round(square), exponent)
+
+    def _sincos(self, x: F32) -> tuple[F32, F32]:
+        """Sines and cosines of angles from 0 to 2 pi, which are overwritten."""
+        rest, spare, square, sine, cosine = self._double
+        octant = self._single[2].view(np.int32)
+        np.copyto(octant, np.multiply(x, _FOUR_OVER_PI, out=self._single[3]), casting="unsafe")
+        octant += 1
+        octant &= -2
+        np.copyto(square, octant)
+        np.copyto(rest, x)
+        for part in _QUARTER_PI:
+            rest, spare = self._fma(square, part, rest, spare), rest
+        self._product(rest, rest, square)
+        self._fma(square, _COS_POLY[0], _COS_POLY[1], cosine)
+        self._product(self._fma(cosine, square, _COS_POLY[2], cosine), square, cosine)
+        self._fma(cosine, square, np.multiply(square, -0.5, out=spare), cosine)
+        cosine += 1.0
+        self._fma(square, _SIN_POLY[0], _SIN_POLY[1], sine)
+        self._product(self._fma(sine, square, _SIN_POLY[2], sine), square, sine)
+        sine *= rest
+        sine += rest
+        return self._by_octant(octant, sine, cosine)
+
+    def _by_octant(self, octant: npt.NDArray[np.int32], sine: F64, cosine: F64) -> tuple[F32, F32]:
+        """Swap and negate the two polynomials, on the bits: masked NumPy calls are ten times slower."""
+        sin, cos = self._single[1], self._single[3]
+        np.copyto(sin, sine, casting="same_kind")
+        np.copyto(cos, cosine, casting="same_kind")
+        a, b, swap = sin.view(np.int32), cos.view(np.int32), self._single[4].view(np.int32)
+        np.left_shift(octant, 30, out=swap)
+        swap >>= 31  # all ones where bit 1 of the octant is set
+        swap &= a ^ b
+        a ^= swap
+        b ^= swap
+        a ^= np.left_shift(np.bitwise_and(octant, 4, out=swap), 29, out=swap)
+        octant += 2
+        octant &= 4
+        octant <<= 29
+        b ^= octant
+        return sin, cos
+
+
+def fill_blocks_f32(uniforms: F32) -> F32:
+    """Standard normals of rows of 16 uniforms, in place: element j pairs with element j + 8."""
+    rows = BoxMuller.CHUNK // 8
+    transform = None
+    for start in range(0, len(uniforms), rows):
+        block = uniforms[start : start + rows]
+        if transform is None or len(block) < rows:
+            transform = BoxMuller(block.size // 2)
+        u1, u2 = block[:, :8].ravel(), block[:, 8:].ravel()
+        cos, sin = transform(u1, u2)
+        block[:, :8], block[:, 8:] = cos.reshape(-1, 8), sin.reshape(-1, 8)
+    return uniforms
+
+
+def fill_blocks_f64(uniforms: F64) -> F64:
+    """Standard normals of rows of 16 uniforms in double: the C library's functions, an fma-free formula."""
+    u1, u2 = (np.ascontiguousarray(half).ravel() for half in (1 - uniforms[:, :8], uniforms[:, 8:]))
+    radius = np.sqrt(-2 * libm(math.log, u1))
+    theta = TWO_PI * u2
+    cos, sin = (radius * libm(function, theta) for function in (math.cos, math.sin))
+    return np.concatenate([cos.reshape(-1, 8), sin.reshape(-1, 8)], axis=1)

@@ -1,0 +1,116 @@
+"""Storage and views: cells that several tensors share, read and written through chains of view ops.
+
+A tensor is a `Storage` (a cell with a value and a version) and a chain of view steps. Reading applies
+the steps to the cell's value; writing through a chain is a pure op on the base value whose result
+replaces the cell's value, so every alias sees it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from .backward import Dual, call
+from .op import Op, Param, Role
+from .signature import lookup
+from .strides import contiguous_strides
+from .value import Aval, Value
+
+Step = tuple[Op, tuple[Any, ...], tuple[Any, ...]]  # view op, metadata, numbers
+
+
+class Storage:
+    """A cell: the base value, and how often it has been written."""
+
+    __slots__ = ("__weakref__", "value", "version")
+
+    def __init__(self, value: Value) -> None:
+        self.value, self.version = value, 0
+
+    def write(self, value: Value) -> None:
+        """Replace the whole content."""
+        self.value = value
+        self.version += 1
+
+
+def _kinds(op: Op, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The specs of a step's numbers, as the gate made them."""
+    kinds = tuple(map(type, numbers))
+    return (kinds,) if len(op.operands) > 1 and op.operands[1].role is Role.ARRAYS else kinds
+
+
+def read_step(step: Step, base: Dual) -> Dual:
+    """The view of `base`."""
+    op, static, numbers = step
+    spec = (base[0].aval, *_kinds(op, numbers))
+    return call(lookup(op, static, spec), (base[0], *numbers), (base[1], *(None,) * len(numbers)))[0]
+
+
+def read(chain: tuple[Step, ...], base: Dual) -> Dual:
+    """The view of `base` through a whole chain."""
+    for step in chain:
+        base = read_step(step, base)
+    return base
+
+
+def write(chain: tuple[Step, ...], base: Dual, new: Dual) -> Dual:
+    """`base` with what the chain shows replaced by `new`."""
+    if not chain:
+        return new
+    step, rest = chain[0], chain[1:]
+    if rest:
+        new = write(rest, read_step(step, base), new)
+    op, static, numbers = step
+    spec = (base[0].aval, new[0].aval, *_kinds(op, numbers))
+    sig = lookup(_writer(op), static, spec)
+    edges = (base[1], new[1], *(None,) * len(numbers))
+    return call(sig, (base[0], new[0], *numbers), edges)[0]
+
+
+@functools.cache
+def _writer(op: Op) -> Op:
+    """The op that writes through one view op."""
+    assert op.view is not None
+    first, *rest = op.params
+    params = (first, Param("new", Role.ARRAY), *rest)
+    own = op.view.write
+
+    def fn(**args: Any) -> Any:
+        base, new = args.pop(first.name), args.pop("new")
+        if own is not None:
+            return own(base, new, **args)
+        return _scatter(op.fn, first.name, base, new, args)
+
+    return Op(f"{op.name}_write", fn, params, linear=True, grad_name="CopySlices")
+
+
+def _scatter(fn: Callable[..., Any], name: str, base: Any, new: Any, args: dict[str, Any]) -> Any:
+    """The generic write: view the flat indices, then scatter."""
+    where = fn(**{name: jnp.arange(math.prod(base.shape)).reshape(base.shape)}, **args)
+    return base.ravel().at[where.ravel()].set(new.ravel()).reshape(base.shape)
+
+
+Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
+
+
+def geometry(base: Aval, chain: tuple[Step, ...]) -> Geometry:
+    """(sizes, strides, offset) in elements of a view, as torch has them."""
+    sizes: tuple[int, ...] = base.shape
+    strides, offset = contiguous_strides(sizes), 0
+    for op, static, numbers in chain:
+        args = dict(zip((p.name for p in op.statics), static, strict=True))
+        names = [p.name for p in op.operands[1:]]
+        if len(names) == 1 and op.operands[1].role is Role.ARRAYS:
+            args[names[0]] = numbers
+        else:
+            args.update(zip(names, numbers, strict=True))
+        assert op.view is not None
+        found = op.view.strided(sizes, strides, offset, **args)
+        if found is None:  # torch would have copied; only reads were recorded
+            return sizes, strides, offset
+        sizes, strides, offset = found
+    return sizes, strides, offset

@@ -1,0 +1,68 @@
+"""`Value`: one immutable array that exists now (`array`) or will when its program runs (`slot`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import dtype as _dtype
+from .device import Place, place_of_array
+
+
+class Aval:
+    """Shape, dtype and place of a value; interned, so equality is identity."""
+
+    __slots__ = ("dtype", "ndim", "np", "numel", "place", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, place: Place) -> None:
+        self.shape, self.dtype, self.place = shape, dtype, place
+        self.np = dtype.np
+        self.ndim = len(shape)
+        self.numel = math.prod(shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return self.numel * int(self.np.itemsize)
+
+    def __repr__(self) -> str:
+        name = repr(self.dtype).removeprefix("torch.")
+        return f"{name}[{','.join(map(str, self.shape))}]"
+
+
+_avals: dict[tuple[tuple[int, ...], Any, Place], Aval] = {}
+
+
+def aval(shape: tuple[int, ...], dtype: Any, place: Place) -> Aval:
+    """The one `Aval` of this shape, dtype and place."""
+    key = (shape, dtype, place)
+    found = _avals.get(key)
+    if found is None:
+        found = _avals[key] = Aval(*key)
+    return found
+
+
+class Value:
+    """One immutable array.  Pending while `array` is None: then `slot` of `program` will fill it.
+
+    `array` is a `jax.Array`, a JAX tracer, or a NumPy array (host data); `moved` is host data that has
+    been read often enough to be worth a copy on its device. Whoever makes a Value from a NumPy array
+    gives it up: nobody may write to it afterwards.
+    """
+
+    __slots__ = ("__weakref__", "array", "aval", "moved", "program", "slot", "uses")
+
+    def __init__(self, aval: Aval, array: Any = None, program: Any = None, slot: int = -1) -> None:
+        self.aval, self.array, self.program, self.slot = aval, array, program, slot
+        self.uses, self.moved = 0, None
+
+    def __repr__(self) -> str:
+        return f"Value({self.aval}, {'pending' if self.array is None else 'ready'})"
+
+
+def from_array(array: Any, place: Place | None = None) -> Value:
+    """A ready Value around a NumPy array, a `jax.Array` or a tracer."""
+    where = place_of_array(array) if place is None else place
+    return Value(aval(tuple(array.shape), _dtype.from_numpy(np.dtype(array.dtype)), where), array)

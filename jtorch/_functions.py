@@ -1,0 +1,59 @@
+"""Every public function by namespace: those derived from rows, and composites written over tensors.
+
+A composite is a Python function over tensors that calls rows; it registers here under torch's name:
+
+    @composite("torch", "Tensor")            # torch.chunk and Tensor.chunk
+    def chunk(input, chunks, dim=0): ...
+
+    @composite("nn.functional", "torch:celu")  # another public name after a colon
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .ops import TABLE
+from .tensor import Tensor
+from .tensor import functions as derived
+
+NAMESPACES: dict[str, dict[str, Any]] = {}
+
+
+def publish(namespace: str, name: str, f: Any) -> None:
+    """Put a function into a namespace ('torch', 'nn.functional', 'linalg', ... or 'Tensor')."""
+    space = NAMESPACES.setdefault(namespace, {})
+    if name in space:
+        raise ValueError(f"{namespace}.{name} is published twice")
+    space[name] = f
+    if namespace == "Tensor":
+        setattr(Tensor, name, f)
+
+
+def composite(*namespaces: str, replace: bool = False) -> Callable[[Any], Any]:
+    """Publish the decorated function in these namespaces; returns it unchanged.
+
+    replace: take the place of a derived function of the same name (a row whose public face needs
+    Python around it).
+    """
+
+    def declare(f: Any) -> Any:
+        for entry in namespaces:
+            space, _, name = entry.partition(":")
+            if replace:
+                NAMESPACES.get(space, {}).pop(name or f.__name__, None)
+            publish(space, name or f.__name__, f)
+        return f
+
+    return declare
+
+
+def _publish_rows() -> None:
+    for op in TABLE.values():
+        for entry in op.namespaces:
+            space, _, name = entry.partition(":")
+            for public in (name or op.name, *op.aliases):
+                publish(space, public, derived[op.name])
+
+
+_publish_rows()

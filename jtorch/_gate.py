@@ -1,0 +1,365 @@
+"""`TensorBase` and `apply`: the one gate that joins the op table to the machine.
+
+A tensor is a cell (`_storage`), a chain of view steps to it (`_chain`, None for the whole cell), and
+its place in the graph: `_edge_` of a result, `_req` of a leaf. A differentiable view also knows the
+tensor it is a view of (`_base`, `_base_chain`), and re-reads value and edge when the base has moved on.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import numpy as np
+
+from ._engine import dtype as _dtype
+from ._engine import recorder
+from ._engine.backward import Dual, OpNode, call, modes
+from ._engine.device import TRACED
+from ._engine.errors import broadcast_shapes
+from ._engine.op import Op, Role
+from ._engine.signature import _known, differentiable, lookup
+from ._engine.storage import Storage, read, write
+from ._engine.value import Value, from_array
+from .ops._derive import Gate
+
+_NUMBERS = (float, int, bool, complex)
+
+
+class TensorBase:
+    """Storage, view chain and graph position; `Tensor` adds what users see."""
+
+    __slots__ = (
+        "__dict__", "__weakref__", "_base", "_base_chain", "_cached", "_chain", "_cver", "_edge_",
+        "_gen", "_grad", "_hooks", "_req", "_storage",
+    )  # fmt: skip
+
+    @property
+    def _value(self) -> Value:
+        """The value now; a view whose storage was written since re-reads it."""
+        s = self._storage
+        if self._chain is None:
+            return s.value
+        if self._cver != s.version:
+            self._refresh()
+        return self._cached
+
+    def _refresh(self) -> None:
+        s, base = self._storage, self._base
+        if base is not None:
+            self._cached, self._edge_ = read(self._base_chain, (base._value, base._edge()))
+            self._gen = base._gen
+        else:
+            self._cached = read(self._chain, (s.value, None))[0]
+        self._cver = s.version
+
+    def _edge(self) -> Any:
+        """Where a gradient of this tensor goes: (node, output), this leaf, or None."""
+        base = self._base
+        if base is not None and self._gen != base._gen:
+            self._cached, self._edge_ = read(self._base_chain, (base._value, base._edge()))
+            self._gen, self._cver = base._gen, self._storage.version
+        return self._edge_ if self._edge_ is not None else (self if self._req else None)
+
+    def _accumulate(self, ct: Dual, create_graph: bool) -> None:
+        raise NotImplementedError
+
+    def _assign(self, value: Value, edge: Any, track: bool) -> None:
+        """Write a value of this tensor's shape and dtype, through to everything that shares it."""
+        s = self._storage
+        if self._chain is None:
+            s.write(value)
+            if track:
+                self._edge_, self._gen = edge, self._gen + 1
+            return
+        base = self._base
+        if base is None:
+            s.write(write(self._chain, (s.value, None), (value, None))[0])
+        else:
+            whole = (base._value, base._edge() if track else None)
+            new, new_edge = write(self._base_chain, whole, (value, edge))
+            base._assign(new, new_edge, track)
+            if track and new_edge is not None:
+                self._gen = -1  # its edge now leads through the base's write
+        self._cached, self._cver = value, s.version
+
+
+_tensor_class: type = TensorBase
+
+
+def set_tensor_class(cls: type) -> None:
+    """`Tensor`, the class of every result (called once, by tensor.py)."""
+    global _tensor_class
+    _tensor_class = cls
+
+
+def wrap(value: Value, edge: Any = None, cls: type | None = None) -> Any:
+    """A new tensor with storage of its own."""
+    t = object.__new__(cls or _tensor_class)
+    t._storage = Storage(value)
+    t._chain = t._base = t._base_chain = t._cached = t._grad = t._hooks = None
+    t._cver = t._gen = 0
+    t._edge_, t._req = edge, False
+    return t
+
+
+def alias(t: Any, cls: type | None = None) -> Any:
+    """A tensor on the same storage, outside the graph (`detach`)."""
+    value = t._value
+    new = wrap(value, None, cls)
+    new._storage, new._chain = t._storage, t._chain
+    if t._chain is not None:
+        new._cached, new._cver = value, t._storage.version
+    return new
+
+
+def _view(t: Any, step: Any, value: Value, edge: Any) -> Any:
+    root = t if t._base is None else t._base
+    new = wrap(value, edge)
+    new._storage = s = t._storage
+    new._chain = (step,) if t._chain is None else (*t._chain, step)
+    new._base = root
+    new._base_chain = (step,) if t._base is None else (*t._base_chain, step)
+    new._cached, new._cver, new._gen = value, s.version, root._gen
+    return new
+
+
+def _operand(op: Op, index: int, a: Any) -> Any:
+    """What `apply` takes for an argument that is neither tensor, number nor None."""
+    if isinstance(a, np.ndarray):
+        return wrap(from_array(np.array(a)))
+    if isinstance(a, np.generic):
+        return a.item()
+    if isinstance(a, _NUMBERS):
+        return a.__class__.__mro__[-2](a)
+    if hasattr(a, "__jax_array__"):
+        return wrap(from_array(a.__jax_array__()))
+    import jax
+
+    if isinstance(a, jax.Array):
+        return wrap(from_array(a))
+    p = op.operands[index]
+    wanted = {Role.ARRAY: "Tensor", Role.OPERAND: "Tensor or Number", Role.SCALAR: "Number",
+              Role.ARRAYS: "tuple of Tensors"}[p.role]  # fmt: skip
+    position = [q.name for q in op.params].index(p.name) + 1
+    raise TypeError(
+        f"{op.name}(): argument '{p.name}' (position {position}) must be {wanted}, "
+        f"not {type(a).__name__}"
+    )
+
+
+def _freeze(x: Any) -> Any:
+    """A metadata argument in hashable form; tensors that stand for ints become ints."""
+    if isinstance(x, TensorBase):
+        return x.item()  # type: ignore[attr-defined]
+    if isinstance(x, list | tuple):
+        return tuple(_freeze(i) for i in x)
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(x, np.ndarray):
+        return tuple(_freeze(i) for i in x.tolist())
+    if isinstance(x, slice):
+        return ("slice", _freeze(x.start), _freeze(x.stop), _freeze(x.step))
+    return x
+
+
+def dual_call(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> tuple[Any, list[Dual], Any]:
+    """Record one op on tensors and numbers; returns its signature, result duals and flat operands."""
+    flat: list[Any] = []
+    spec: list[Any] = []
+    tensors: list[Any] = []
+    for i, a in enumerate(operands):
+        t = type(a)
+        if t is float or t is int or t is bool or t is complex:
+            flat.append(a)
+            spec.append(t)
+            tensors.append(None)
+        elif a is None:
+            spec.append(None)
+        elif isinstance(a, TensorBase):
+            s = a._storage
+            v = s.value if a._chain is None else a._cached if a._cver == s.version else a._value
+            flat.append(v)
+            spec.append(v.aval)
+            tensors.append(a)
+        elif op.operands[i].role is Role.ARRAYS:
+            sub: list[Any] = []
+            for b in a:
+                if b is None:
+                    sub.append(None)
+                    continue
+                b = b if isinstance(b, TensorBase) else _operand(op, i, b)
+                number = not isinstance(b, TensorBase)
+                flat.append(b if number else b._value)
+                sub.append(type(b) if number else flat[-1].aval)
+                tensors.append(None if number else b)
+            spec.append(tuple(sub))
+        else:
+            b = _operand(op, i, a)
+            number = not isinstance(b, TensorBase)
+            flat.append(b if number else b._value)
+            spec.append(type(b) if number else flat[-1].aval)
+            tensors.append(None if number else b)
+    try:
+        sig = _known.get((op, static, tuple(spec), None))
+    except TypeError:  # a list among the metadata
+        sig = None
+    if sig is None:
+        static = _freeze(static)
+        sig = lookup(op, static, tuple(spec))
+    if modes.grad and sig.differentiable:
+        edges = [None if t is None else _edge_of(t) for t in tensors]
+        for e in edges:
+            if e is not None:
+                return sig, call(sig, flat, edges), flat
+    if op.host is not None and sig.place is not TRACED:
+        values = _on_host(sig, flat)
+        if values is not None:
+            return sig, [(v, None) for v in values], flat
+    return sig, [(v, None) for v in recorder.record(sig, flat)], flat
+
+
+def _edge_of(t: Any) -> Any:
+    base = t._base
+    if base is not None and t._gen != base._gen:
+        return t._edge()
+    return t._edge_ if t._edge_ is not None else (t if t._req else None)
+
+
+def _on_host(sig: Any, flat: list[Any]) -> list[Value] | None:
+    """The op on NumPy data, when every operand still is host data (datasets, collation)."""
+    for x in flat:
+        if type(x) is Value and type(x.array) is not np.ndarray:
+            return None
+    result = sig.op.host(*(x.array if type(x) is Value else x for x in flat), sig.static)
+    return [Value(sig.outs[0], np.asarray(result))]
+
+
+def apply(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
+    """Call an op: the way in for every function, method and operator."""
+    sig, duals, flat = dual_call(op, operands, static)
+    if op.view is not None:
+        numbers = tuple(x for x in flat if type(x) is not Value)
+        (value, edge), t = duals[0], operands[0]
+        return _view(t, (op, sig.static, numbers), value, edge)
+    if sig.single:
+        return wrap(*duals[0])
+    results = tuple(wrap(v, e) for v, e in duals)
+    return _fields(op)(*results) if op.fields else results
+
+
+_tuples: dict[str, Any] = {}
+
+
+def _fields(op: Op) -> Any:
+    name = op.fields_name or op.name
+    found = _tuples.get(name)
+    if found is None:
+        found = _tuples[name] = named_tuple(name, op.fields)
+    return found
+
+
+def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    """torch.return_types: a tuple with names and torch's repr."""
+    cls = collections.namedtuple(name, fields)  # type: ignore[misc]
+
+    def text(self: Any) -> str:
+        rows = ",\n".join(f"{f}={v!r}" for f, v in zip(fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{rows})"
+
+    cls.__repr__ = text  # type: ignore[assignment]
+    cls.__module__ = "torch.return_types"
+    return cls
+
+
+def check_writable(t: Any, op: Op) -> None:
+    """torch's refusals of an in-place write."""
+    if not modes.grad:
+        return
+    if t._req and t._edge_ is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    base = t._base
+    if base is not None and base._req and base._edge_ is None:
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
+
+
+def inplace(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
+    """The op's result written into its first operand."""
+    t = operands[0]
+    check_writable(t, op)
+    _, duals, _ = dual_call(op, operands, static)
+    put(t, duals[0], f"result type {duals[0][0].aval.dtype.scalar_name}")
+    return t
+
+
+def put(t: Any, new: Dual, what: str = "") -> None:
+    """Write a dual into a tensor after torch's checks: castable dtype, exact shape."""
+    value = new[0]
+    mine = t._value.aval
+    if value.aval.dtype is not mine.dtype:
+        if not _dtype.can_cast(value.aval.dtype, mine.dtype):
+            raise RuntimeError(
+                f"{what} can't be cast to the desired output type {mine.dtype.scalar_name}"
+            )
+        new = cast(new, mine.dtype)
+    if value.aval.shape != mine.shape:
+        common = broadcast_shapes(mine.shape, value.aval.shape)
+        if common != mine.shape:
+            raise RuntimeError(
+                f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(common)}"
+            )
+        new = expand(new, mine.shape)
+    t._assign(new[0], new[1], modes.grad and (new[1] is not None or t._edge_ is not None))
+
+
+def cast(new: Dual, dtype: Any) -> Dual:
+    """A dual in another dtype."""
+    return call(lookup(_table("_to_dtype"), (dtype,), (new[0].aval,)), (new[0],), (new[1],))[0]
+
+
+def expand(new: Dual, shape: tuple[int, ...]) -> Dual:
+    """A dual broadcast to a shape."""
+    return call(lookup(_table("_broadcast"), (shape,), (new[0].aval,)), (new[0],), (new[1],))[0]
+
+
+def _table(name: str) -> Op:
+    from .ops import TABLE
+
+    return TABLE[name]
+
+
+def out(op: Op, target: Any, result: Any) -> Any:
+    """`out=`: the result written into the given tensor(s), resized if empty or of another shape."""
+    if isinstance(result, tuple):
+        for t, r in zip(target, result, strict=True):
+            out(op, t, r)
+        return target
+    if result.requires_grad or target.requires_grad:
+        if modes.grad:
+            raise RuntimeError(
+                f"{op.name}(): functions with out=... arguments don't support automatic "
+                "differentiation, but one of the arguments requires grad."
+            )
+    if not _dtype.can_cast(result.dtype, target.dtype):
+        raise RuntimeError(
+            f"result type {result.dtype.scalar_name} can't be cast to the desired output type "
+            f"{target.dtype.scalar_name}"
+        )
+    new = (result._value, None)
+    if result.dtype is not target.dtype:
+        new = cast(new, target.dtype)
+    if target.shape != result.shape:
+        target._storage.write(new[0])
+        target._chain = target._base = None
+    else:
+        target._assign(new[0], None, False)
+    return target
+
+
+gate = Gate(apply, inplace, out)
+__all__ = ["OpNode", "TensorBase", "alias", "apply", "differentiable", "gate", "inplace", "out", "put",
+           "wrap"]  # fmt: skip
