@@ -82,6 +82,8 @@ def execute(program: Program) -> None:
         entry = _entries[key] = Entry(key, program, packs)
     else:
         entry.admit(packs)
+    for i in donated:
+        materialise(program.leaves[i])
     vectors = [packs[t][m] for t, m in entry.varies.items() if m.any()]
     arrays = [_ready(v) for v in program.leaves]
     try:

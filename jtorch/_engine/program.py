@@ -90,11 +90,8 @@ class Program:
         for i in range(len(self.leaves)):  # not enumerate, which would hold a reference more
             leaf = self.leaves[i]
             if room.get(leaf.aval, 0) and sys.getrefcount(leaf) == _VALUE_REFS:
-                array = leaf.array
-                if type(array) is np.ndarray:
-                    continue
-                del array
-                if sys.getrefcount(leaf.array) == _ARRAY_REFS:
+                host = type(leaf.array) is np.ndarray  # it will get a device array of its own
+                if host or sys.getrefcount(leaf.array) == _ARRAY_REFS:
                     room[leaf.aval] -= 1
                     found.append(i)
         return tuple(found)

@@ -1,0 +1,1 @@
+"""Composites: public functions written over tensors, by family.  Importing a family publishes it."""
