@@ -238,6 +238,9 @@ def test_result_type_does_not_associate() -> None:
     """What pairwise promotion would get wrong: a 0-d float64 must not widen a float16 tensor."""
     items = ((D.int64, "zero"), (D.float64, "zero"), (D.float16, "dim"), (D.float64, "number"))
     assert D.result_type(items) is D.float16
+    # ATen joins the two low categories first; bool with uint16 alone would be an error.
+    items = ((D.bool_, "dim"), (D.uint16, "zero"), (D.float64, "number"))
+    assert D.result_type(items) is D.float32
 
 
 def test_result_type_refuses_nonsense() -> None:

@@ -68,6 +68,7 @@ SHAPES = [
     (3, 2, 2, 2),
 ]
 SHAPES += [
+    (1000,),
     (1001,),
     (2, 501),
     (501, 2),
@@ -207,6 +208,9 @@ def test_suffixes_wrap_at_every_line_width(linewidth: int) -> None:
     set_options(linewidth=linewidth)
     for array in (np.array([1, 2], np.int32), np.array(3, np.int32), np.zeros((0, 2), np.int32)):
         check(array, D.int32)
+    empty = np.zeros((0, 2))
+    expected = repr(torch.tensor(empty, requires_grad=True))
+    assert ours.tensor_str(empty, D.float64, requires_grad=True) == expected
 
 
 @pytest.mark.parametrize("t", [D.float32, D.int64, D.bfloat16], ids=lambda t: t.name)
