@@ -1,4 +1,5 @@
 """Full backward hooks of a module: a boundary before and one after its forward."""
+
 from __future__ import annotations
 
 import warnings
@@ -24,7 +25,8 @@ class BackwardHookFunction(Function):
         ctx.set_materialize_grads(materialize)
         out = tuple(arg.view_as(arg) for arg in args)
         ctx.mark_non_differentiable(
-            *[o for arg, o in zip(args, out, strict=True) if not arg.requires_grad])
+            *[o for arg, o in zip(args, out, strict=True) if not arg.requires_grad]
+        )
         return out
 
     @staticmethod
@@ -35,8 +37,12 @@ class BackwardHookFunction(Function):
 class BackwardHook:
     """Runs a module's full backward (pre-)hooks for one call of its forward."""
 
-    def __init__(self, module: Any, user_hooks: Sequence[Callable[..., Any]],
-                 user_pre_hooks: Sequence[Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        module: Any,
+        user_hooks: Sequence[Callable[..., Any]],
+        user_pre_hooks: Sequence[Callable[..., Any]],
+    ) -> None:
         self.module = module
         self.user_hooks = user_hooks
         self.user_pre_hooks = user_pre_hooks
@@ -66,8 +72,10 @@ class BackwardHook:
             if changed is None:
                 continue
             if len(changed) != len(outputs):
-                raise RuntimeError("Backward pre hook returned an invalid number of grad_output, "
-                                   f"got {len(changed)}, but expected {len(outputs)}")
+                raise RuntimeError(
+                    "Backward pre hook returned an invalid number of grad_output, "
+                    f"got {len(changed)}, but expected {len(outputs)}"
+                )
             outputs = changed
         if self.input_index is None:
             self._run_without_inputs(outputs)
@@ -86,8 +94,10 @@ class BackwardHook:
             if changed is None:
                 continue
             if len(changed) != len(inputs):
-                raise RuntimeError("Backward hook returned an invalid number of grad_input, "
-                                   f"got {len(changed)}, but expected {len(inputs)}")
+                raise RuntimeError(
+                    "Backward hook returned an invalid number of grad_input, "
+                    f"got {len(changed)}, but expected {len(inputs)}"
+                )
             inputs = changed
         self.grad_outputs = None
         return _pick(self.input_index, inputs)
@@ -97,9 +107,12 @@ class BackwardHook:
         for hook in self.user_hooks:
             result = hook(self.module, (None,) * self.n_inputs, outputs)
             if result is not None and not (
-                    isinstance(result, tuple) and all(el is None for el in result)):
-                raise RuntimeError("Backward hook for Modules where no input requires gradient "
-                                   "should always return None or None for all gradients.")
+                isinstance(result, tuple) and all(el is None for el in result)
+            ):
+                raise RuntimeError(
+                    "Backward hook for Modules where no input requires gradient "
+                    "should always return None or None for all gradients."
+                )
 
 
 def _spread(index: list[int] | None, values: Sequence[Any], size: int) -> tuple[Any, ...]:
@@ -113,8 +126,9 @@ def _pick(index: list[int] | None, values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(values[i] for i in index or ())
 
 
-def _cross(args: tuple[Any, ...], turn: Callable[..., Any],
-           materialize: bool) -> tuple[tuple[Any, ...], list[int] | None]:
+def _cross(
+    args: tuple[Any, ...], turn: Callable[..., Any], materialize: bool
+) -> tuple[tuple[Any, ...], list[int] | None]:
     """Pass the tensors among `args` through a boundary; also say which ones they are."""
     index = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
     if not (is_grad_enabled() and any(args[i].requires_grad for i in index)):

@@ -1,4 +1,5 @@
 """Hook tables of modules, per module and global, and the handles that remove an entry."""
+
 from __future__ import annotations
 
 import functools
@@ -139,8 +140,9 @@ def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
     return add(global_forward_pre, hook)
 
 
-def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False,
-                                 always_call: bool = False) -> RemovableHandle:
+def register_module_forward_hook(
+    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
     """Call `hook(module, args, output)` after every module's forward."""
     flagged = [global_forward_kwargs] * with_kwargs + [global_forward_always] * always_call
     return add(global_forward, hook, *flagged)
@@ -164,7 +166,9 @@ def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
 def _add_global_backward(hook: Hook, full: bool) -> RemovableHandle:
     global _global_backward_is_full
     if _global_backward_is_full is (not full):
-        raise RuntimeError("Cannot use both regular backward hooks and full backward hooks as a "
-                           "global Module hook. Please use only one of them.")
+        raise RuntimeError(
+            "Cannot use both regular backward hooks and full backward hooks as a "
+            "global Module hook. Please use only one of them."
+        )
     _global_backward_is_full = full
     return add(global_backward, hook)

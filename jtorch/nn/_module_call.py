@@ -1,4 +1,5 @@
 """Calling a module: forward, its hooks in torch's order, and registering those hooks."""
+
 from __future__ import annotations
 
 import warnings
@@ -10,8 +11,10 @@ from . import _hooks
 from ._backward_hooks import BackwardHook
 from ._hooks import Hook, RemovableHandle, WrappedHook
 
-_MIXED = ("Cannot use both regular backward hooks and full backward hooks on a single Module. "
-          "Please use only one of them.")
+_MIXED = (
+    "Cannot use both regular backward hooks and full backward hooks on a single Module. "
+    "Please use only one of them."
+)
 _DEPRECATED = (
     "Using {} deprecated and will be removed in future versions. This hook will be missing some {}."
     "{}"
@@ -22,7 +25,8 @@ _USE_FULL = " Please use register_full_backward_hook to get the documented behav
 def _forward_unimplemented(self: Any, *input: Any) -> None:
     """Every subclass defines the computation performed at its call."""
     raise NotImplementedError(
-        f'Module [{type(self).__name__}] is missing the required "forward" function')
+        f'Module [{type(self).__name__}] is missing the required "forward" function'
+    )
 
 
 class ModuleCall:
@@ -31,25 +35,31 @@ class ModuleCall:
     _compiled_call_impl: Callable[..., Any] | None = None
     forward: Callable[..., Any] = _forward_unimplemented
 
-    def register_forward_pre_hook(self, hook: Hook, *, prepend: bool = False,
-                                  with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_pre_hook(
+        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Call `hook(module, args)` (or `args, kwargs`) before forward; it may replace them."""
         flagged = [self._forward_pre_hooks_with_kwargs] * bool(with_kwargs)
         return _hooks.add(self._forward_pre_hooks, hook, *flagged, prepend=prepend)
 
-    def register_forward_hook(self, hook: Hook, *, prepend: bool = False,
-                              with_kwargs: bool = False,
-                              always_call: bool = False) -> RemovableHandle:
+    def register_forward_hook(
+        self,
+        hook: Hook,
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
         """Call `hook(module, args, output)` after forward; it may replace the output.
 
         `always_call` runs the hook even when forward raises.
         """
-        flagged = ([self._forward_hooks_with_kwargs] * bool(with_kwargs)
-                   + [self._forward_hooks_always_called] * bool(always_call))
+        flagged = [self._forward_hooks_with_kwargs] * bool(with_kwargs) + [
+            self._forward_hooks_always_called
+        ] * bool(always_call)
         return _hooks.add(self._forward_hooks, hook, *flagged, prepend=prepend)
 
-    def register_full_backward_pre_hook(self, hook: Hook,
-                                        prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_output)` before gradients enter; it may replace them."""
         return _hooks.add(self._backward_pre_hooks, hook, prepend=prepend)
 
@@ -70,8 +80,10 @@ class ModuleCall:
     def _get_backward_hooks(self) -> tuple[list[Hook], list[Hook]]:
         """The full and the non-full backward hooks, global ones first."""
         chosen: dict[bool, list[Hook]] = {True: [], False: []}
-        for kind, table in ((_hooks.global_backward_is_full(), _hooks.global_backward),
-                            (self._is_full_backward_hook, self._backward_hooks)):
+        for kind, table in (
+            (_hooks.global_backward_is_full(), _hooks.global_backward),
+            (self._is_full_backward_hook, self._backward_hooks),
+        ):
             if kind is not None:
                 chosen[kind] += table.values()
         return chosen[True], chosen[False]
@@ -83,9 +95,16 @@ class ModuleCall:
         if self._compiled_call_impl is not None:
             return self._compiled_call_impl(*args, **kwargs)
         # the rest of _call_impl's first lines, without another Python frame for every layer
-        if not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks
-                or self._backward_pre_hooks or _hooks.global_forward or _hooks.global_forward_pre
-                or _hooks.global_backward or _hooks.global_backward_pre):
+        if not (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or _hooks.global_forward
+            or _hooks.global_forward_pre
+            or _hooks.global_backward
+            or _hooks.global_backward_pre
+        ):
             return self.forward(*args, **kwargs)
         return self._call_impl(*args, **kwargs)
 
@@ -133,8 +152,10 @@ class _HookedCall:
                 if changed is None:
                     continue
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError("forward pre-hook must return None or a tuple of (new_args, "
-                                       f"new_kwargs), but got {changed}.")
+                    raise RuntimeError(
+                        "forward pre-hook must return None or a tuple of (new_args, "
+                        f"new_kwargs), but got {changed}."
+                    )
                 self.args, self.kwargs = changed
             else:
                 changed = hook(module, self.args)
@@ -169,12 +190,17 @@ class _HookedCall:
                 except Exception as e:
                     warnings.warn(
                         f"{label} forward hook with ``always_call=True`` raised an exception that "
-                        f"was silenced as another error was raised in forward: {e}", stacklevel=2)
+                        f"was silenced as another error was raised in forward: {e}",
+                        stacklevel=2,
+                    )
 
     def _leave(self, boundary: BackwardHook) -> None:
         if not isinstance(self.result, (Tensor, tuple)):
-            warnings.warn("For backward hooks to be called, module output should be a Tensor or a "
-                          f"tuple of Tensors but received {type(self.result)}", stacklevel=2)
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a "
+                f"tuple of Tensors but received {type(self.result)}",
+                stacklevel=2,
+            )
         self.result = boundary.setup_output_hook(self.result)
 
 
@@ -209,19 +235,36 @@ def _partial_hook_complaint(args: Any, result: Any, node: Any) -> tuple[str, str
     """Why a non-full hook will not see all gradients: what is used, what is missing, advice."""
     outputs, inputs = _tensors(result), _tensors(args)
     if outputs is None:
-        return ("non-full backward hooks on a Module that does not return a single Tensor or a "
-                "tuple of Tensors is", "of the grad_output", _USE_FULL)
+        return (
+            "non-full backward hooks on a Module that does not return a single Tensor or a "
+            "tuple of Tensors is",
+            "of the grad_output",
+            _USE_FULL,
+        )
     if inputs is None:
-        return ("non-full backward hooks on a Module that does not take as input a single Tensor "
-                "or a tuple of Tensors is", "of the grad_input", _USE_FULL)
+        return (
+            "non-full backward hooks on a Module that does not take as input a single Tensor "
+            "or a tuple of Tensors is",
+            "of the grad_input",
+            _USE_FULL,
+        )
     nodes = {r.grad_fn for r in outputs if r.grad_fn is not None}
     if not nodes or (len(nodes) == 1 and node not in nodes):
-        return ("a non-full backward hook when outputs are nested in python data structure is",
-                "grad_output", "")
+        return (
+            "a non-full backward hook when outputs are nested in python data structure is",
+            "grad_output",
+            "",
+        )
     if len(nodes) > 1:
-        return ("a non-full backward hook when outputs are generated by different autograd Nodes "
-                "is", "grad_output", _USE_FULL)
+        return (
+            "a non-full backward hook when outputs are generated by different autograd Nodes is",
+            "grad_output",
+            _USE_FULL,
+        )
     if {i.grad_fn for i in inputs if i.grad_fn is not None} != {n[0] for n in node.next_functions}:
-        return ("a non-full backward hook when the forward contains multiple autograd Nodes is",
-                "grad_input", _USE_FULL)
+        return (
+            "a non-full backward hook when the forward contains multiple autograd Nodes is",
+            "grad_input",
+            _USE_FULL,
+        )
     return None

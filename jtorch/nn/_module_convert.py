@@ -1,4 +1,5 @@
 """Applying a function to every tensor of a module: `to`, `float`, `cuda`, `to_empty` and kin."""
+
 from __future__ import annotations
 
 import warnings
@@ -91,15 +92,19 @@ class ModuleConvert:
         device, dtype, non_blocking, memory_format = parse_to(*args, **kwargs)
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
-                raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but "
-                                f"got desired dtype={dtype}")
+                raise TypeError(
+                    "nn.Module.to only accepts floating point or complex dtypes, but "
+                    f"got desired dtype={dtype}"
+                )
             if dtype.is_complex:
                 warnings.warn(
                     "Complex modules are a new feature under active development whose design may "
                     "change, and some modules might not work as expected when using complex "
                     "tensors as parameters or buffers. Please file an issue at "
                     "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a "
-                    "complex module does not work as expected.", stacklevel=2)
+                    "complex module does not work as expected.",
+                    stacklevel=2,
+                )
 
         def convert(t: Any) -> Any:
             wanted = dtype if t.is_floating_point() or t.is_complex() else None
@@ -113,7 +118,8 @@ class ModuleConvert:
                     raise
                 raise NotImplementedError(
                     f"{e} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() "
-                    "when moving module from meta to a different device.") from None
+                    "when moving module from meta to a different device."
+                ) from None
 
         return self._apply(convert)
 
@@ -136,19 +142,29 @@ def parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
     tensor = given.get("tensor", given.get("other"))
     if tensor is not None:
         given["device"], given["dtype"] = tensor.device, tensor.dtype
-    return (given.get("device"), given.get("dtype"), bool(given.get("non_blocking", False)),
-            given.get("memory_format"))
+    return (
+        given.get("device"),
+        given.get("dtype"),
+        bool(given.get("non_blocking", False)),
+        given.get("memory_format"),
+    )
 
 
 def _bind(names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     given = dict(zip(names, args, strict=False))
     allowed = {*names, "tensor", "other", "memory_format"}
     device, dtype = given.get("device"), given.get("dtype")
-    if (len(args) > len(names) or given.keys() & kwargs.keys() or kwargs.keys() - allowed
-            or not (dtype is None or isinstance(dtype, _dtype.dtype))
-            or isinstance(device, bool | float)):
-        got = ", ".join([type(a).__name__ for a in args]
-                        + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+    if (
+        len(args) > len(names)
+        or given.keys() & kwargs.keys()
+        or kwargs.keys() - allowed
+        or not (dtype is None or isinstance(dtype, _dtype.dtype))
+        or isinstance(device, bool | float)
+    ):
+        got = ", ".join(
+            [type(a).__name__ for a in args]
+            + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+        )
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({got}), but expected one "
             "of:\n * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = "
@@ -156,6 +172,7 @@ def _bind(names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> di
             " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, "
             "torch.memory_format memory_format = None)\n"
             " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, "
-            "torch.memory_format memory_format = None)")
+            "torch.memory_format memory_format = None)"
+        )
     given.update(kwargs)
     return given

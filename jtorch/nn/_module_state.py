@@ -1,4 +1,5 @@
 """`state_dict` and `load_state_dict` of a module, with torch's keys, metadata and messages."""
+
 from __future__ import annotations
 
 import warnings
@@ -30,7 +31,8 @@ def _never_called(name: str) -> RuntimeError:
     return RuntimeError(
         f"Reached a code path in Module.{name}() that should never be called. Please file an issue "
         "at https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml to report this "
-        "bug.")
+        "bug."
+    )
 
 
 class ModuleState:
@@ -48,8 +50,10 @@ class ModuleState:
 
     def _register_state_dict_hook(self, hook: Hook) -> RemovableHandle:
         if getattr(hook, "_from_public_api", False):
-            raise RuntimeError("Cannot register the same function as the state dict post hook that "
-                               "was previously registered via register_state_dict_post_hook")
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that "
+                "was previously registered via register_state_dict_post_hook"
+            )
         return _hooks.add(self._state_dict_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
@@ -61,10 +65,12 @@ class ModuleState:
         """Call `hook(module, prefix, keep_vars)` before `state_dict`."""
         return _hooks.add(self._state_dict_pre_hooks, hook)
 
-    def _register_load_state_dict_pre_hook(self, hook: Hook,
-                                           with_module: bool = False) -> RemovableHandle:
-        return _hooks.add(self._load_state_dict_pre_hooks,
-                          WrappedHook(hook, self if with_module else None))
+    def _register_load_state_dict_pre_hook(
+        self, hook: Hook, with_module: bool = False
+    ) -> RemovableHandle:
+        return _hooks.add(
+            self._load_state_dict_pre_hooks, WrappedHook(hook, self if with_module else None)
+        )
 
     def register_load_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Call `hook(module, state_dict, prefix, ...)` before this module is loaded."""
@@ -86,14 +92,18 @@ class ModuleState:
         if type(self).get_extra_state is not ModuleState.get_extra_state:
             destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = self.get_extra_state()
 
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "",
-                   keep_vars: bool = False) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """All parameters and persistent buffers by name, sharing memory with the module."""
         if args:
             warnings.warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
                 "https://pytorch.org/docs/main/generated/torch.nn.Module.html"
-                "#torch.nn.Module.state_dict for details.", FutureWarning, stacklevel=2)
+                "#torch.nn.Module.state_dict for details.",
+                FutureWarning,
+                stacklevel=2,
+            )
             given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
             destination = given["destination"] if destination is None else destination
             prefix = given.get("prefix", prefix) if prefix == "" else prefix
@@ -109,8 +119,9 @@ class ModuleState:
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination=destination, prefix=prefix + name + ".",
-                                  keep_vars=keep_vars)
+                module.state_dict(
+                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
+                )
         return self._after_state_dict(destination, prefix, local_metadata)
 
     def _after_state_dict(self, destination: Any, prefix: str, local_metadata: Any) -> Any:
@@ -123,13 +134,27 @@ class ModuleState:
             destination = result
         return destination
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: Any,
-                              strict: bool, missing_keys: list[str], unexpected_keys: list[str],
-                              error_msgs: list[str]) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         """Load this module's own tensors; what goes wrong is appended to the three lists."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                 error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         own = {**self._parameters, **self._persistent_buffers()}
         own = {k: v for k, v in own.items() if v is not None}
         assign = local_metadata.get("assign_to_params_buffers", False)
@@ -143,8 +168,14 @@ class ModuleState:
         if strict:
             unexpected_keys.extend(self._unexpected(state_dict, prefix, own))
 
-    def _load_extra_state(self, state_dict: Any, prefix: str, strict: bool,
-                          missing_keys: list[str], unexpected_keys: list[str]) -> None:
+    def _load_extra_state(
+        self,
+        state_dict: Any,
+        prefix: str,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+    ) -> None:
         key = prefix + _EXTRA_STATE_KEY_SUFFIX
         if type(self).set_extra_state is not ModuleState.set_extra_state:
             if key in state_dict:
@@ -159,16 +190,19 @@ class ModuleState:
         for key in state_dict:
             if not key.startswith(prefix) or key == prefix + _EXTRA_STATE_KEY_SUFFIX:
                 continue
-            head, dot, _ = key[len(prefix):].partition(".")
+            head, dot, _ = key[len(prefix) :].partition(".")
             if head not in (self._modules if dot else own):
                 found.append(key)
         return found
 
-    def _load_tensor(self, name: str, param: Any, key: str, given: Any, assign: bool,
-                     error_msgs: list[str]) -> None:
+    def _load_tensor(
+        self, name: str, param: Any, key: str, given: Any, assign: bool, error_msgs: list[str]
+    ) -> None:
         if not (isinstance(given, Tensor) or hasattr(type(given), "__torch_function__")):
-            error_msgs.append(f'While copying the parameter named "{key}", expected torch.Tensor '
-                              f"or Tensor-like object from checkpoint but received {type(given)}")
+            error_msgs.append(
+                f'While copying the parameter named "{key}", expected torch.Tensor '
+                f"or Tensor-like object from checkpoint but received {type(given)}"
+            )
             return
         if not is_lazy(param):
             if len(param.shape) == 0 and tuple(given.shape) == (1,):
@@ -176,21 +210,25 @@ class ModuleState:
             if given.shape != param.shape:
                 error_msgs.append(
                     f"size mismatch for {key}: copying a param with shape {given.shape} from "
-                    f"checkpoint, the shape in current model is {param.shape}.")
+                    f"checkpoint, the shape in current model is {param.shape}."
+                )
                 return
         if param.is_meta and not given.is_meta and not assign:
             warnings.warn(
                 f"for {key}: copying from a non-meta parameter in the checkpoint to a meta "
                 "parameter in the current model, which is a no-op. (Did you mean to pass "
                 "`assign=True` to assign items in the state dictionary to their corresponding key "
-                "in the module instead of copying them in place?)", stacklevel=3)
+                "in the module instead of copying them in place?)",
+                stacklevel=3,
+            )
         try:
             self._take(name, param, given, assign)
         except Exception as ex:
             error_msgs.append(
                 f'While copying the parameter named "{key}", whose dimensions in the model are '
                 f"{param.size()} and whose dimensions in the checkpoint are {given.size()}, an "
-                f"exception occurred : {ex.args}.")
+                f"exception occurred : {ex.args}."
+            )
 
     def _take(self, name: str, param: Any, given: Any, assign: bool) -> None:
         with no_grad():
@@ -204,8 +242,9 @@ class ModuleState:
                     given = Parameter(given, requires_grad=param.requires_grad)
             setattr(self, name, given)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
-                        assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
         """Copy (or with `assign`, adopt) the tensors of `state_dict`, by name.
 
         Raises RuntimeError with every problem found; `strict=False` tolerates missing and
@@ -225,20 +264,23 @@ class ModuleState:
             local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
             if assign:
                 local_metadata["assign_to_params_buffers"] = assign
-            module._load_from_state_dict(local_state, prefix, local_metadata, True, missing,
-                                         unexpected, errors)
+            module._load_from_state_dict(
+                local_state, prefix, local_metadata, True, missing, unexpected, errors
+            )
             for name, child in module._modules.items():
                 if child is not None:
                     inner = prefix + name + "."
-                    load(child, {k: v for k, v in local_state.items() if k.startswith(inner)},
-                         inner)
+                    load(
+                        child, {k: v for k, v in local_state.items() if k.startswith(inner)}, inner
+                    )
             incompatible = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, incompatible) is not None:
                     raise AssertionError(
                         "Hooks registered with ``register_load_state_dict_post_hook`` are not "
                         "expected to return new values, if incompatible_keys need to be modified, "
-                        "it should be done inplace.")
+                        "it should be done inplace."
+                    )
 
         load(self, state)
         if strict:
@@ -247,6 +289,9 @@ class ModuleState:
                     listed = ", ".join(f'"{k}"' for k in keys)
                     errors.insert(0, f"{what} key(s) in state_dict: {listed}. ")
         if errors:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
-                type(self).__name__, "\n\t".join(errors)))
+            raise RuntimeError(
+                "Error(s) in loading state_dict for {}:\n\t{}".format(
+                    type(self).__name__, "\n\t".join(errors)
+                )
+            )
         return _IncompatibleKeys(missing, unexpected)

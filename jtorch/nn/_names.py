@@ -1,4 +1,5 @@
 """How error messages name a type: `torch.typename`."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """torch's names for "an int, or one per spatial dimension" in annotations."""
+
 from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")

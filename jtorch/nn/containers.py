@@ -1,4 +1,5 @@
 """Modules that hold modules: `Sequential`, `ModuleList`, `ModuleDict`."""
+
 from __future__ import annotations
 
 import operator
@@ -17,8 +18,12 @@ class Container(Module):
     """Deprecated: use `Module`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        warnings.warn("`nn.Container` is deprecated. All of its functionality is now implemented "
-                      "in `nn.Module`. Subclass that instead.", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented "
+            "in `nn.Module`. Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
         super().__init__()
         for key, value in kwargs.items():
             self.add_module(key, value)
@@ -56,7 +61,8 @@ class _Ordered(Module):
             delattr(self, key)
         # names stay the numbers 0, 1, 2, ...
         self._modules = OrderedDict(
-            (str(i), module) for i, module in enumerate(self._modules.values()))
+            (str(i), module) for i, module in enumerate(self._modules.values())
+        )
 
     def pop(self, key: int | slice) -> Any:
         """Remove and return the module (or modules) at `key`."""
@@ -135,8 +141,9 @@ class Sequential(_Ordered):
 
 def _require_sequential(other: Any) -> None:
     if not isinstance(other, Sequential):
-        raise ValueError("add operator supports only objects of Sequential class, but "
-                         f"{type(other)} is given.")
+        raise ValueError(
+            f"add operator supports only objects of Sequential class, but {type(other)} is given."
+        )
 
 
 def _require_factor(self: Sequential, other: Any) -> None:
@@ -172,8 +179,10 @@ class ModuleList(_Ordered):
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add all of `modules` at the end."""
         if not isinstance(modules, Iterable):
-            raise TypeError("ModuleList.extend should be called with an iterable, but got "
-                            + type(modules).__name__)
+            raise TypeError(
+                "ModuleList.extend should be called with an iterable, but got "
+                + type(modules).__name__
+            )
         for i, module in enumerate(modules, start=len(self)):
             self.add_module(str(i), module)
         return self
@@ -188,9 +197,12 @@ class ModuleList(_Ordered):
                 blocks[-1] = (blocks[-1][0], i, text)
             else:
                 blocks.append((i, i, text))
-        lines = [f"({first}): {text}" if first == last
-                 else f"({first}-{last}): {last - first + 1} x {text}"
-                 for first, last, text in blocks]
+        lines = [
+            f"({first}): {text}"
+            if first == last
+            else f"({first}-{last}): {last - first + 1} x {text}"
+            for first, last, text in blocks
+        ]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{self._get_name()}(\n  {body}\n)"
 
@@ -251,16 +263,20 @@ def pairs(kind: str, given: Any, mappings: tuple[type, ...]) -> Iterable[tuple[s
     if not isinstance(given, Iterable):
         # torch spells this one word differently from its class name
         name = "ParametersDict" if kind == "ParameterDict" else kind
-        raise TypeError(f"{name}.update should be called with an iterable of key/value pairs, but "
-                        "got " + type(given).__name__)
+        raise TypeError(
+            f"{name}.update should be called with an iterable of key/value pairs, but "
+            "got " + type(given).__name__
+        )
     if isinstance(given, mappings):
         yield from given.items()  # type: ignore[attr-defined]
         return
     for j, pair in enumerate(given):
         if not isinstance(pair, Iterable):
-            raise TypeError(f"{kind} update sequence element #{j} should be Iterable; is"
-                            + type(pair).__name__)
+            raise TypeError(
+                f"{kind} update sequence element #{j} should be Iterable; is" + type(pair).__name__
+            )
         if len(pair) != 2:  # type: ignore[arg-type]
-            raise ValueError(f"{kind} update sequence element #{j} has length "
-                             f"{len(pair)}; 2 is required")  # type: ignore[arg-type]
+            raise ValueError(
+                f"{kind} update sequence element #{j} has length {len(pair)}; 2 is required"
+            )  # type: ignore[arg-type]
         yield pair[0], pair[1]  # type: ignore[index]

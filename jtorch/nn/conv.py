@@ -1,4 +1,5 @@
 """Convolutions and transposed convolutions over one, two or three dimensions."""
+
 from __future__ import annotations
 
 import math
@@ -25,11 +26,22 @@ class _ConvNd(Module):
 
     bias: Any
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: tuple[int, ...],
-                 stride: tuple[int, ...], padding: str | tuple[int, ...],
-                 dilation: tuple[int, ...], transposed: bool, output_padding: tuple[int, ...],
-                 groups: int, bias: bool, padding_mode: str, device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding: str | tuple[int, ...],
+        dilation: tuple[int, ...],
+        transposed: bool,
+        output_padding: tuple[int, ...],
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         _check_settings(in_channels, out_channels, groups, stride, padding, padding_mode)
         self.in_channels = in_channels
@@ -59,8 +71,10 @@ class _ConvNd(Module):
 
     def extra_repr(self) -> str:
         n = len(self.padding)
-        parts = [f"{self.in_channels}, {self.out_channels}",
-                 f"kernel_size={self.kernel_size}, stride={self.stride}"]
+        parts = [
+            f"{self.in_channels}, {self.out_channels}",
+            f"kernel_size={self.kernel_size}, stride={self.stride}",
+        ]
         if self.padding != (0,) * n:
             parts.append(f"padding={self.padding}")
         if self.dilation != (1,) * len(self.dilation):
@@ -80,8 +94,14 @@ class _ConvNd(Module):
         self.__dict__.setdefault("padding_mode", "zeros")
 
 
-def _check_settings(in_channels: int, out_channels: int, groups: int, stride: tuple[int, ...],
-                    padding: Any, padding_mode: str) -> None:
+def _check_settings(
+    in_channels: int,
+    out_channels: int,
+    groups: int,
+    stride: tuple[int, ...],
+    padding: Any,
+    padding_mode: str,
+) -> None:
     if groups <= 0:
         raise ValueError("groups must be a positive integer")
     if in_channels % groups != 0:
@@ -90,13 +110,15 @@ def _check_settings(in_channels: int, out_channels: int, groups: int, stride: tu
         raise ValueError("out_channels must be divisible by groups")
     if isinstance(padding, str):
         if padding not in _PADDING_STRINGS:
-            raise ValueError(f"Invalid padding string {padding!r}, should be one of "
-                             f"{_PADDING_STRINGS}")
+            raise ValueError(
+                f"Invalid padding string {padding!r}, should be one of {_PADDING_STRINGS}"
+            )
         if padding == "same" and any(s != 1 for s in stride):
             raise ValueError("padding='same' is not supported for strided convolutions")
     if padding_mode not in _PADDING_MODES:
-        raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got "
-                         f"padding_mode='{padding_mode}'")
+        raise ValueError(
+            f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'"
+        )
 
 
 def _explicit_padding(padding: Any, dilation: Sequence[int], kernel_size: Sequence[int]) -> Any:
@@ -115,14 +137,36 @@ class _Conv(_ConvNd):
 
     _spatial: int
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-                 padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
-                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         each = _ntuple(self._spatial)
         super().__init__(
-            in_channels, out_channels, each(kernel_size), each(stride),
-            padding if isinstance(padding, str) else each(padding), each(dilation), False,
-            each(0), groups, bias, padding_mode, device=device, dtype=dtype)
+            in_channels,
+            out_channels,
+            each(kernel_size),
+            each(stride),
+            padding if isinstance(padding, str) else each(padding),
+            each(dilation),
+            False,
+            each(0),
+            groups,
+            bias,
+            padding_mode,
+            device=device,
+            dtype=dtype,
+        )
 
     def _convolve(self, *args: Any) -> Tensor:
         raise NotImplementedError
@@ -132,8 +176,7 @@ class _Conv(_ConvNd):
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = (0,) * self._spatial
-        return self._convolve(input, weight, bias, self.stride, padding, self.dilation,
-                              self.groups)
+        return self._convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: Tensor) -> Tensor:
         return self._conv_forward(input, self.weight, self.bias)
@@ -169,20 +212,50 @@ class Conv3d(_Conv):
 class _ConvTransposeNd(_ConvNd):
     """What transposed convolutions share: choosing the output padding for a wanted size."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any,
-                 padding: Any, dilation: Any, transposed: bool, output_padding: Any, groups: int,
-                 bias: bool, padding_mode: str, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        transposed: bool,
+        output_padding: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         transposed, output_padding, groups, bias, padding_mode, device=device,
-                         dtype=dtype)
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            transposed,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device=device,
+            dtype=dtype,
+        )
 
-    def _output_padding(self, input: Tensor, output_size: Sequence[int] | None,
-                        stride: Sequence[int], padding: Sequence[int],
-                        kernel_size: Sequence[int], num_spatial_dims: int,
-                        dilation: Sequence[int] | None = None) -> Sequence[int]:
+    def _output_padding(
+        self,
+        input: Tensor,
+        output_size: Sequence[int] | None,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        kernel_size: Sequence[int],
+        num_spatial_dims: int,
+        dilation: Sequence[int] | None = None,
+    ) -> Sequence[int]:
         """How much to add at one side so that the output has `output_size`."""
         if output_size is None:
             return self.output_padding
@@ -191,17 +264,27 @@ class _ConvTransposeNd(_ConvNd):
         if len(output_size) == leading + n:
             output_size = output_size[leading:]
         if len(output_size) != n:
-            raise ValueError(f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have "
-                             f"{n} or {leading + n} elements (got {len(output_size)})")
+            raise ValueError(
+                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have "
+                f"{n} or {leading + n} elements (got {len(output_size)})"
+            )
         dilation = (1,) * n if dilation is None else dilation
-        smallest = [(input.size(d + leading) - 1) * stride[d] - 2 * padding[d]
-                    + dilation[d] * (kernel_size[d] - 1) + 1 for d in range(n)]
+        smallest = [
+            (input.size(d + leading) - 1) * stride[d]
+            - 2 * padding[d]
+            + dilation[d] * (kernel_size[d] - 1)
+            + 1
+            for d in range(n)
+        ]
         largest = [low + s - 1 for low, s in zip(smallest, stride, strict=True)]
-        if any(not low <= size <= high
-               for size, low, high in zip(output_size, smallest, largest, strict=True)):
+        if any(
+            not low <= size <= high
+            for size, low, high in zip(output_size, smallest, largest, strict=True)
+        ):
             raise ValueError(
                 f"requested an output size of {output_size}, but valid sizes range from {smallest} "
-                f"to {largest} (for an input of {input.size()[2:]})")
+                f"to {largest} (for an input of {input.size()[2:]})"
+            )
         return [size - low for size, low in zip(output_size, smallest, strict=True)]
 
 
@@ -210,27 +293,65 @@ class _ConvTranspose(_ConvTransposeNd):
 
     _spatial: int
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-                 padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
-                 dilation: Any = 1, padding_mode: str = "zeros", device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         each = _ntuple(self._spatial)
         super().__init__(
-            in_channels, out_channels, each(kernel_size), each(stride), each(padding),
-            each(dilation), True, each(output_padding), groups, bias, padding_mode, device=device,
-            dtype=dtype)
+            in_channels,
+            out_channels,
+            each(kernel_size),
+            each(stride),
+            each(padding),
+            each(dilation),
+            True,
+            each(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device=device,
+            dtype=dtype,
+        )
 
     def _convolve(self, *args: Any) -> Tensor:
         raise NotImplementedError
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         if self.padding_mode != "zeros":
-            raise ValueError("Only `zeros` padding mode is supported for "
-                             f"ConvTranspose{self._spatial}d")
-        output_padding = self._output_padding(input, output_size, self.stride, self.padding,
-                                              self.kernel_size, self._spatial, self.dilation)
-        return self._convolve(input, self.weight, self.bias, self.stride, self.padding,
-                              output_padding, self.groups, self.dilation)
+            raise ValueError(
+                f"Only `zeros` padding mode is supported for ConvTranspose{self._spatial}d"
+            )
+        output_padding = self._output_padding(
+            input,
+            output_size,
+            self.stride,
+            self.padding,
+            self.kernel_size,
+            self._spatial,
+            self.dilation,
+        )
+        return self._convolve(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            output_padding,
+            self.groups,
+            self.dilation,
+        )
 
 
 class ConvTranspose1d(_ConvTranspose):

@@ -1,4 +1,5 @@
 """Dropout of elements and of whole channels."""
+
 from __future__ import annotations
 
 from ..tensor import Tensor
@@ -49,14 +50,17 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Klambauer et al. (2017): dropout that keeps mean zero and variance one after SELU."""
+    """Klambauer et al. (2017): dropout that keeps mean zero and variance one after SELU.
+
+    As in torch, `inplace` is accepted and has no effect.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.alpha_dropout(input, self.p, self.training, self.inplace)
+        return F.alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """Alpha dropout of whole channels."""
+    """Alpha dropout of whole channels; as in torch, `inplace` has no effect."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
+        return F.feature_alpha_dropout(input, self.p, self.training)

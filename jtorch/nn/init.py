@@ -1,4 +1,5 @@
 """Fill tensors in place with the usual starting weights, drawing exactly as torch draws."""
+
 from __future__ import annotations
 
 import functools
@@ -8,11 +9,20 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd import no_grad
-from ..creation import empty_like, eye as _eye, randperm, tensor as _tensor
+from ..creation import empty_like, randperm
+from ..creation import eye as _eye
+from ..creation import tensor as _tensor
 from ..tensor import Tensor
 
-_LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-           "conv_transpose3d")
+_LINEAR = (
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -92,8 +102,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     if tensor.dim() < 2:
-        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 "
-                         "dimensions")
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
+        )
     outputs, inputs, *field = tensor.shape
     receptive = math.prod(field)
     return inputs * receptive, outputs * receptive
@@ -129,8 +140,13 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
     return calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
-                     nonlinearity: str = "leaky_relu", generator: Any = None) -> Tensor:
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
+) -> Tensor:
     """He et al. (2015): uniform, variance gain**2 / fan."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     if std is None:
@@ -139,21 +155,35 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
     return uniform_(tensor, -bound, bound, generator)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
-                    nonlinearity: str = "leaky_relu", generator: Any = None) -> Tensor:
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
+) -> Tensor:
     """He et al. (2015): normal, variance gain**2 / fan."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0, std, generator)
 
 
-def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0,
-                  b: float = 2.0, generator: Any = None) -> Tensor:
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
+) -> Tensor:
     """Fill with normal numbers, redrawing those outside [a, b]."""
     if tensor.is_meta:
         return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
-                      "distribution of values may be incorrect.", stacklevel=2)
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The "
+            "distribution of values may be incorrect.",
+            stacklevel=2,
+        )
     with no_grad():
         inside = _norm_cdf((b - mean) / std) - _norm_cdf((a - mean) / std)
         if inside > 0.3:
@@ -167,8 +197,9 @@ def _norm_cdf(x: float) -> float:
     return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
 
-def _redraw_normal(tensor: Tensor, mean: float, std: float, a: float, b: float,
-                   generator: Any) -> None:
+def _redraw_normal(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> None:
     """Most draws fall inside: draw all again until none is left outside."""
     # compare with what a and b become in the tensor's dtype, or a drawn b could count as outside
     low, high = (tensor.new_tensor(x, device="cpu").item() for x in (a, b))
@@ -183,8 +214,9 @@ def _redraw_normal(tensor: Tensor, mean: float, std: float, a: float, b: float,
         tensor.copy_(result)
 
 
-def _reject_uniform(tensor: Tensor, mean: float, std: float, a: float, b: float,
-                    generator: Any) -> None:
+def _reject_uniform(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> None:
     """Few normal draws would fall inside: draw uniformly there, keep by density."""
     mode = max(a, min(mean, b))
     log_peak = -0.5 * ((mode - mean) / std) ** 2
@@ -246,8 +278,11 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def renamed(*args: Any, **kwargs: Any) -> Tensor:
-        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.",
-                      FutureWarning, stacklevel=2)
+        warnings.warn(
+            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.",
+            FutureWarning,
+            stacklevel=2,
+        )
         return function(*args, **kwargs)
 
     renamed.__name__ = renamed.__qualname__ = old

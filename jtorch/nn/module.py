@@ -1,4 +1,5 @@
 """`Module`: what holds parameters, buffers and submodules, and finds them by name."""
+
 from __future__ import annotations
 
 import inspect
@@ -21,7 +22,7 @@ from ._hooks import (
 )
 from ._module_call import ModuleCall
 from ._module_convert import ModuleConvert
-from ._module_state import ModuleState, _IncompatibleKeys
+from ._module_state import ModuleState, _IncompatibleKeys  # noqa: F401  libraries import it here
 from ._names import typename
 from .parameter import Buffer, Parameter
 
@@ -70,11 +71,15 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
-                            f"'{next(iter(kwargs))}'")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                f"'{next(iter(kwargs))}'"
+            )
         if not self.call_super_init and args:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but "
-                            f"{len(args) + 1} were given")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes 1 positional argument but "
+                f"{len(args) + 1} were given"
+            )
         # past __setattr__, which would look for parameters, buffers and modules in the value
         own = self.__dict__
         own["training"] = True
@@ -89,8 +94,10 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
         """Add a tensor that is state but not a parameter; `persistent` puts it in state dicts."""
         self._check_name("buffer", "_buffers", name)
         if tensor is not None and not _is_tensor_like(tensor):
-            raise TypeError(f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch "
-                            "Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch "
+                "Tensor or None required)"
+            )
         tensor = _hooks.registered(_hooks.global_buffer_registration, self, name, tensor)
         self._buffers[name] = tensor
         if persistent:
@@ -103,13 +110,16 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
         self._check_name("parameter", "_parameters", name)
         if param is not None:
             if not isinstance(param, Parameter):
-                raise TypeError(f"cannot assign '{typename(param)}' object to parameter '{name}' "
-                                "(torch.nn.Parameter or None required)")
+                raise TypeError(
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' "
+                    "(torch.nn.Parameter or None required)"
+                )
             if param.grad_fn is not None:
                 raise ValueError(
                     f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must "
                     f"be created explicitly. To express '{name}' as a function of another Tensor, "
-                    "compute the value in the forward() method.")
+                    "compute the value in the forward() method."
+                )
             param = _hooks.registered(_hooks.global_parameter_registration, self, name, param)
         self._parameters[name] = param
 
@@ -166,8 +176,10 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
             self.register_parameter(name, value)
         elif params is not None and name in params:
             if value is not None:
-                raise TypeError(f"cannot assign '{typename(value)}' as parameter '{name}' "
-                                "(torch.nn.Parameter or None expected)")
+                raise TypeError(
+                    f"cannot assign '{typename(value)}' as parameter '{name}' "
+                    "(torch.nn.Parameter or None expected)"
+                )
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             if "_modules" not in own:
@@ -176,8 +188,10 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
             self._set_module(name, value)
         elif name in own.get("_modules", ()):
             if value is not None:
-                raise TypeError(f"cannot assign '{typename(value)}' as child module '{name}' "
-                                "(torch.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{typename(value)}' as child module '{name}' "
+                    "(torch.nn.Module or None expected)"
+                )
             self._set_module(name, value)
         elif name in own.get("_buffers", ()) or isinstance(value, Buffer):
             self._set_buffer(name, value)
@@ -191,22 +205,28 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
 
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not _is_tensor_like(value):
-            raise TypeError(f"cannot assign '{typename(value)}' as buffer '{name}' "
-                            "(torch.nn.Buffer, torch.Tensor or None expected)")
+            raise TypeError(
+                f"cannot assign '{typename(value)}' as buffer '{name}' "
+                "(torch.nn.Buffer, torch.Tensor or None expected)"
+            )
         if isinstance(value, Buffer):
             persistent = value.persistent
         else:
             persistent = name not in self._non_persistent_buffers_set
         register = self.register_buffer
-        if (getattr(register, "__func__", None) is Module.register_buffer
-                or "persistent" in inspect.signature(register).parameters):
+        if (
+            getattr(register, "__func__", None) is Module.register_buffer
+            or "persistent" in inspect.signature(register).parameters
+        ):
             register(name, value, persistent)
         elif persistent:
             register(name, value)
         else:
-            raise RuntimeError("Registering a non-persistent buffer on a Module subclass that "
-                               "implements register_buffer() without the persistent argument is "
-                               "not allowed.")
+            raise RuntimeError(
+                "Registering a non-persistent buffer on a Module subclass that "
+                "implements register_buffer() without the persistent argument is "
+                "not allowed."
+            )
 
     def __delattr__(self, name: str) -> None:
         if name in self._parameters:
@@ -220,8 +240,13 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
             super().__delattr__(name)
 
     def __dir__(self) -> list[str]:
-        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._modules,
-                 *self._buffers}
+        names = {
+            *dir(type(self)),
+            *self.__dict__,
+            *self._parameters,
+            *self._modules,
+            *self._buffers,
+        }
         return sorted(name for name in names if not name[0].isdigit())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -254,8 +279,7 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
         if not isinstance(module, Module):
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         parent = self.get_submodule(path)
-        if ((strict or hasattr(parent, name))
-                and not isinstance(_attribute(parent, name), Module)):
+        if (strict or hasattr(parent, name)) and not isinstance(_attribute(parent, name), Module):
             raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(parent, name, module)
 
@@ -278,11 +302,19 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
 
     # -- traversal -----------------------------------------------------------------------------
 
-    def _named_members(self, get_members_fn: Callable[[Module], Any], prefix: str = "",
-                       recurse: bool = True, remove_duplicate: bool = True) -> Iterator[Any]:
+    def _named_members(
+        self,
+        get_members_fn: Callable[[Module], Any],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
+    ) -> Iterator[Any]:
         memo: set[Any] = set()
-        modules = (self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-                   if recurse else [(prefix, self)])
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for path, module in modules:
             for key, member in get_members_fn(module):
                 if member is None or member in memo:
@@ -296,22 +328,32 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True,
-                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their dotted names."""
-        yield from self._named_members(lambda module: module._parameters.items(), prefix=prefix,
-                                       recurse=recurse, remove_duplicate=remove_duplicate)
+        yield from self._named_members(
+            lambda module: module._parameters.items(),
+            prefix=prefix,
+            recurse=recurse,
+            remove_duplicate=remove_duplicate,
+        )
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers, each once."""
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True,
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """All buffers with their dotted names."""
-        yield from self._named_members(lambda module: module._buffers.items(), prefix=prefix,
-                                       recurse=recurse, remove_duplicate=remove_duplicate)
+        yield from self._named_members(
+            lambda module: module._buffers.items(),
+            prefix=prefix,
+            recurse=recurse,
+            remove_duplicate=remove_duplicate,
+        )
 
     def children(self) -> Iterator[Module]:
         """The direct submodules, each once."""
@@ -331,8 +373,9 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all below it with their dotted names."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -406,8 +449,9 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
         lines = extra.split("\n") if extra else []
         if not self._modules and len(lines) == 1:
             return f"{self._get_name()}({lines[0]})"
-        lines += [f"({key}): {_addindent(repr(module), 2)}"
-                  for key, module in self._modules.items()]
+        lines += [
+            f"({key}): {_addindent(repr(module), 2)}" for key, module in self._modules.items()
+        ]
         body = "\n  " + "\n  ".join(lines) + "\n" if lines else ""
         return f"{self._get_name()}({body})"
 
@@ -417,7 +461,9 @@ def _warn_replica() -> None:
         "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The "
         "parameters are copied (in a differentiable manner) from the original module. This means "
         "they are not leaf nodes in autograd and so don't accumulate gradients. If you need "
-        "gradients in your forward method, consider using autograd.grad instead.", stacklevel=3)
+        "gradients in your forward method, consider using autograd.grad instead.",
+        stacklevel=3,
+    )
 
 
 def _addindent(s_: str, num_spaces: int) -> str:

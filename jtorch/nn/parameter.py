@@ -1,13 +1,21 @@
 """`Parameter` and `Buffer`: tensors that a module registers when they are assigned to it."""
+
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from typing import Any
 
+from .._gate import alias
 from ..creation import empty
 from ..tensor import Tensor
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
+
+
+def _share(cls: type, data: Tensor, requires_grad: bool) -> Any:
+    """A leaf of class `cls` on the storage of `data`."""
+    return alias(data, cls).requires_grad_(requires_grad)
 
 
 class _MarkedMeta(type(Tensor)):  # type: ignore[misc]
@@ -32,7 +40,7 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
         if data is None:
             data = empty(0)
         if type(data) is Tensor or type(data) is Parameter:
-            return Tensor._make_subclass(cls, data, requires_grad)
+            return _share(cls, data, requires_grad)
         marked = data.detach().requires_grad_(requires_grad)
         if type(marked) is not type(data):
             raise RuntimeError(
@@ -45,12 +53,9 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
         marked._is_param = True
         return marked
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Everything was done in `__new__`; Tensor's own initialiser must not run again."""
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
+            memo[id(self)] = type(self)(copy.deepcopy(self.detach()), self.requires_grad)
         return memo[id(self)]
 
     def __repr__(self, **kwargs: Any) -> str:
@@ -85,9 +90,8 @@ class Buffer(Tensor, metaclass=_MarkedMeta):
 class UninitializedTensorMixin:
     """A tensor whose shape is not known yet; `materialize` turns it into `cls_to_become`."""
 
+    __slots__ = ()
     cls_to_become: type
-    data: Tensor
-    requires_grad: bool
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give it a shape, and memory that holds nothing in particular."""
@@ -135,7 +139,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        return Tensor._make_subclass(cls, empty(0, device=device, dtype=dtype), requires_grad)
+        return _share(cls, empty(0, device=device, dtype=dtype), requires_grad)
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
@@ -143,12 +147,14 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 
     cls_to_become = Tensor
 
-    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None,
-                persistent: bool = True) -> Any:
-        buffer = Tensor._make_subclass(cls, empty(0, device=device, dtype=dtype), requires_grad)
+    def __new__(
+        cls,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ) -> Any:
+        buffer = _share(cls, empty(0, device=device, dtype=dtype), requires_grad)
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Everything was done in `__new__`."""
