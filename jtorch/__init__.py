@@ -1,1 +1,42 @@
-"""jtorch."""
+"""jtorch: PyTorch's imperative API on JAX alone.  Assembly only: no logic lives here."""
+
+from . import composite as composite
+# creation
+from . import autograd as autograd
+from ._engine import dtype as _dtype
+from ._engine.backward import modes as _modes
+from ._engine.device import device as device
+from ._engine.dtype import can_cast as can_cast
+from ._engine.dtype import dtype as dtype
+from ._engine.dtype import finfo as finfo
+from ._engine.dtype import get_default_dtype as get_default_dtype
+from ._engine.dtype import iinfo as iinfo
+from ._engine.dtype import promote_types as promote_types
+from ._engine.dtype import set_default_dtype as set_default_dtype
+from ._functions import NAMESPACES as _NAMESPACES
+from ._layout import channels_last as channels_last
+from ._layout import channels_last_3d as channels_last_3d
+from ._layout import contiguous_format as contiguous_format
+from ._layout import layout as layout
+from ._layout import memory_format as memory_format
+from ._layout import preserve_format as preserve_format
+from ._layout import sparse_coo as sparse_coo
+from ._layout import sparse_csr as sparse_csr
+from ._layout import strided as strided
+from ._size import Size as Size
+from ._tensor_str import set_printoptions as set_printoptions
+from .autograd import enable_grad as enable_grad
+from .autograd import inference_mode as inference_mode
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
+from .autograd.grad_mode import is_grad_enabled as is_grad_enabled
+from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
+from .debug import pending as pending
+from .debug import report as report
+from .interop import from_jax as from_jax
+from .tensor import Tensor as Tensor
+
+globals().update(_dtype.NAMES)
+globals().update({k: v for k, v in _NAMESPACES["torch"].items()})
+
+__version__ = "2.13.0"

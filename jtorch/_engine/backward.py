@@ -107,6 +107,7 @@ def call(sig: Signature, flat: Any, edges: Any) -> list[Dual]:
     results = recorder.record(sig, flat, track)
     if not track:
         return [(v, None) for v in results]
+    recorder.note_edges(flat, edges)
     node = OpNode(sig, flat, tuple(edges))
     return [(v, (node, i) if differentiable(v.aval) else None) for i, v in enumerate(results)]
 

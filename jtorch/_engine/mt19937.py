@@ -17,7 +17,17 @@ STATE_BYTES = 5056
 # fields and the padding are zero in every state torch writes.
 _LAYOUT = np.dtype(
     {
-        "names": ["seed", "left", "seeded", "next", "state", "normal", "has_normal", "float_normal", "has_float"],
+        "names": [
+            "seed",
+            "left",
+            "seeded",
+            "next",
+            "state",
+            "normal",
+            "has_normal",
+            "float_normal",
+            "has_float",
+        ],
         "formats": ["<u8", "<i4", "<i4", "<u8", ("<u8", WORDS), "<f8", "<i4", "<f4", "u1"],
         "offsets": [0, 8, 12, 16, 24, 5024, 5040, 5048, 5052],
         "itemsize": STATE_BYTES,
@@ -81,6 +91,22 @@ class Generator:
         high = halves[0::2] << np.uint64(32)
         high |= halves[1::2]
         return high
+
+    def uniform24(self, count: int) -> npt.NDArray[np.float32]:
+        """`count` float32 in [0, 1): the low 24 bits of a 32-bit draw each."""
+        draws = self._raw(count)
+        draws &= np.uint64(0xFFFFFF)
+        values = draws.astype(np.float32)
+        values *= np.float32(2.0**-24)
+        return values
+
+    def uniform53(self, count: int) -> npt.NDArray[np.float64]:
+        """`count` doubles in [0, 1): the low 53 bits of a 64-bit draw each."""
+        draws = self.draw64(count)
+        draws &= np.uint64(2**53 - 1)
+        values = draws.astype(np.float64)
+        values *= 2.0**-53
+        return values
 
     def take_normal(self) -> float | None:
         """The cached half of a Box-Muller pair, removed from the cache."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from . import cut, stats
@@ -18,14 +21,57 @@ from .value import Value
 _lock = threading.RLock()
 
 
+class Region:
+    """A region being recorded: its program, outside storages written, edges of captured values."""
+
+    def __init__(self, place: Any) -> None:
+        self.program = Program(place, sys.maxsize)
+        self.writes: dict[int, tuple[Any, Value]] = {}
+        self.edges: dict[int, Any] = {}
+
+    def undo(self) -> None:
+        """Give outside storages back what they held."""
+        for storage, before in self.writes.values():
+            storage.value = before
+
+
 class _Thread(threading.local):
     def __init__(self) -> None:
         self.pending: dict[str, Program] = {}  # by place key
-        self.region: list[Program] = []  # programs being recorded as regions, innermost last
+        self.region: list[Region] = []  # regions being recorded, innermost last
         self.cutter = cut.Cutter()
 
 
 _local = _Thread()
+
+
+@contextlib.contextmanager
+def region(place: Any) -> Iterator[Region]:
+    """Record the ops of the `with` block as a region; on an error its writes are undone."""
+    new = Region(place)
+    _local.region.append(new)
+    try:
+        yield new
+    except BaseException:
+        new.undo()
+        raise
+    finally:
+        _local.region.pop()
+
+
+def note_write(storage: Any) -> None:
+    """A storage is about to be written: a region keeps what it held."""
+    if _local.region:
+        _local.region[-1].writes.setdefault(id(storage), (storage, storage.value))
+
+
+def note_edges(flat: Any, edges: Any) -> None:
+    """A region keeps the edges of the outside values it reads."""
+    if _local.region:
+        here = _local.region[-1]
+        for x, e in zip(flat, edges, strict=True):
+            if e is not None and x.program is not here.program:
+                here.edges[id(x)] = e
 
 
 def _new(place: Any) -> Program:
@@ -37,7 +83,7 @@ def _new(place: Any) -> Program:
 def pending(place: Any) -> Program:
     """The program that ops on `place` are being appended to, in this thread."""
     if _local.region:
-        return _local.region[-1]
+        return _local.region[-1].program
     found = _local.pending.get(place.key)
     if found is None:
         found = _local.pending[place.key] = _new(place)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,46 +15,56 @@ F64 = npt.NDArray[np.float64]
 
 TWO_PI = 2 * math.pi
 _SMALL = 64  # below this the exact functions are as fast as NumPy's
-_MARGIN = 16 * 2.0**-53  # NumPy's vector functions stay within 4 ulp; torch's are libm's, within 1
+MARGIN = (
+    16 * 2.0**-53
+)  # relative; NumPy's vector functions stay within 4 ulp, the C library's within 1
 
 
-# --- libm, exactly, and libm rounded to float32 --------------------------------------------------------------
+# --- the C library's functions -------------------------------------------------------------------------------
 
 
-def libm(function: Callable[[float], float], x: F64) -> F64:
-    """`function` (from `math`: the C library's, which torch calls) of every element.
+def libm(name: str, x: F64) -> F64:
+    """The C library's function, which torch calls, of every element.
 
-    NumPy's own log, exp, log1p and tan differ from the C library's in the last bit on some machines.
+    NumPy's loop does it where NumPy has no vector version of its own; those differ in the last bit.
     """
-    return np.fromiter(map(function, x.tolist()), np.float64, x.size)
+    if x.size > _SMALL and _is_libm(name):
+        return getattr(np, name)(x)
+    return np.fromiter(map(getattr(math, name), x.tolist()), np.float64, x.size)
 
 
-def to_float32(approximate: F64, error: F64, exact: Callable[[npt.NDArray[np.intp]], F64]) -> F32:
-    """The float32 roundings of `exact(indices)`, given approximations and bounds on their errors.
+_DOMAIN = {"log": (1e-9, 1.0), "log1p": (-1 + 1e-9, 0.0), "exp": (-9.0, 9.0), "sin": (0.0, TWO_PI),
+           "cos": (0.0, TWO_PI), "tan": (-1.57, 1.57)}  # fmt: skip
 
-    Only elements whose bound straddles a rounding boundary (one in 2**24 or so) are computed exactly.
-    """
-    low = (approximate - error).astype(np.float32)
-    high = (approximate + error).astype(np.float32)
-    unsure = np.flatnonzero(low.view(np.int32) != high.view(np.int32))
-    if unsure.size:
-        low[unsure] = exact(unsure)
-    return low
+
+@functools.cache
+def _is_libm(name: str) -> bool:
+    """Whether NumPy's loop gives the bits of `math`'s function at 20,000 points."""
+    x = np.linspace(*_DOMAIN[name], 20_000)
+    exact = np.fromiter(map(getattr(math, name), x.tolist()), np.float64, x.size)
+    return bool(np.array_equal(getattr(np, name)(x), exact))
 
 
 def sampled(
-    wide: bool,
-    count: int,
-    exact: Callable[[slice | npt.NDArray[np.intp]], F64],
-    approximate: Callable[[], tuple[F64, F64]],
+    count: int, exact: Callable[[Any], F64], approximate: Callable[[], tuple[F64, F64]] | None
 ) -> F32 | F64:
-    """`count` samples computed in double: exact doubles where `wide`, else their float32 roundings."""
-    if wide:
+    """`count` samples that torch computes in double: all of them, or their float32 roundings.
+
+    `exact(indices)` are the doubles; they are returned if `approximate` is None. Else `approximate()` gives
+    approximations with bounds on their errors, and only the elements whose bound straddles a rounding boundary
+    of float32 (one in 2**24 or so) are computed exactly.
+    """
+    if approximate is None:
         return exact(slice(None))
     if count <= _SMALL:
         return exact(slice(None)).astype(np.float32)
     with np.errstate(all="ignore"):
-        return to_float32(*approximate(), exact)
+        value, error = approximate()
+        low, high = (value - error).astype(np.float32), (value + error).astype(np.float32)
+    unsure = np.flatnonzero(low.view(np.int32) != high.view(np.int32))
+    if unsure.size:
+        low[unsure] = exact(unsure)
+    return low
 
 
 # --- fused multiply-add --------------------------------------------------------------------------------------
@@ -120,9 +132,14 @@ _LOG_LEAD, *_LOG_REST = (
 )  # fmt: skip
 _LN2_LOW, _LN2_HIGH = float(np.float32(-2.12194440e-4)), 0.693359375
 _FOUR_OVER_PI = np.float32(1.27323954473516)
-_QUARTER_PI = [float(np.float32(c)) for c in (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)]
+_QUARTER_PI = [
+    float(np.float32(c)) for c in (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
+]
 _SIN_POLY = [float(np.float32(c)) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
-_COS_POLY = [float(np.float32(c)) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)]
+_COS_POLY = [
+    float(np.float32(c))
+    for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+]
 
 
 class BoxMuller:
@@ -133,10 +150,8 @@ class BoxMuller:
     of two float32 is exact in a double, so "multiply, add, round" is a fused multiply-add that rounds twice.
     Both functions take only 2**24 different arguments, and for every one of them the result is torch's.
 
-    All temporaries are allocated once; left to the allocator, they cost a page fault per 4 KB per operation.
+    All temporaries are allocated once: left to the allocator, they cost a page fault per 4 KB per operation.
     """
-
-    CHUNK = 16384  # pairs per pass, so that the temporaries stay in the L2 cache
 
     def __init__(self, pairs: int) -> None:
         self._double = np.empty((5, pairs))
@@ -235,24 +250,19 @@ class BoxMuller:
         return sin, cos
 
 
-def fill_blocks_f32(uniforms: F32) -> F32:
-    """Standard normals of rows of 16 uniforms, in place: element j pairs with element j + 8."""
-    rows = BoxMuller.CHUNK // 8
-    transform = None
-    for start in range(0, len(uniforms), rows):
-        block = uniforms[start : start + rows]
-        if transform is None or len(block) < rows:
-            transform = BoxMuller(block.size // 2)
-        u1, u2 = block[:, :8].ravel(), block[:, 8:].ravel()
-        cos, sin = transform(u1, u2)
-        block[:, :8], block[:, 8:] = cos.reshape(-1, 8), sin.reshape(-1, 8)
-    return uniforms
+def normals_f32(uniforms: F32) -> F32:
+    """Standard normals of rows of 16 uniforms: element j pairs with element j + 8."""
+    u1, u2 = uniforms[:, :8].ravel(), uniforms[:, 8:].ravel()
+    out = np.empty_like(uniforms)
+    for half, values in enumerate(BoxMuller(u1.size)(u1, u2)):
+        out[:, 8 * half : 8 * half + 8] = values.reshape(-1, 8)
+    return out
 
 
-def fill_blocks_f64(uniforms: F64) -> F64:
-    """Standard normals of rows of 16 uniforms in double: the C library's functions, an fma-free formula."""
-    u1, u2 = (np.ascontiguousarray(half).ravel() for half in (1 - uniforms[:, :8], uniforms[:, 8:]))
-    radius = np.sqrt(-2 * libm(math.log, u1))
+def normals_f64(uniforms: F64) -> F64:
+    """The same in double, where torch uses the C library."""
+    u1, u2 = uniforms[:, :8].ravel(), uniforms[:, 8:].ravel()
+    radius = np.sqrt(-2 * libm("log", 1 - u1))
     theta = TWO_PI * u2
-    cos, sin = (radius * libm(function, theta) for function in (math.cos, math.sin))
-    return np.concatenate([cos.reshape(-1, 8), sin.reshape(-1, 8)], axis=1)
+    halves = [(radius * libm(name, theta)).reshape(-1, 8) for name in ("cos", "sin")]
+    return np.concatenate(halves, axis=1)

@@ -174,7 +174,7 @@ def infer(
         try:
             shapes = jax.eval_shape(call, *stand_ins)
         except (TypeError, ValueError, IndexError, NotImplementedError, ZeroDivisionError) as e:
-            raise inference_error(op, e, spec) from e
+            raise inference_error(op, e, spec) from None
     outs = tuple(aval(tuple(s.shape), _dtype.from_numpy(s.dtype), where) for s in shapes)
 
     def plain(*args: Any) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from . import recorder
 from .backward import Dual, call
 from .op import Op, Param, Role
 from .signature import lookup
@@ -33,6 +34,7 @@ class Storage:
 
     def write(self, value: Value) -> None:
         """Replace the whole content."""
+        recorder.note_write(self)
         self.value = value
         self.version += 1
 
