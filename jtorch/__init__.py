@@ -1,7 +1,7 @@
 """jtorch: PyTorch's imperative API on JAX alone.  Assembly only: no logic lives here."""
 
 from . import composite as composite
-# creation
+from . import creation as creation
 from . import autograd as autograd
 from ._engine import dtype as _dtype
 from ._engine.backward import modes as _modes
