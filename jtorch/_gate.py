@@ -44,6 +44,11 @@ class TensorBase:
             self._refresh()
         return self._cached
 
+    @property
+    def _aval(self) -> Any:
+        """Shape, dtype and place, without reading a stale view again."""
+        return self._storage.value.aval if self._chain is None else self._cached.aval
+
     def _refresh(self) -> None:
         s, base = self._storage, self._base
         if base is not None:
@@ -121,6 +126,14 @@ def _view(t: Any, step: Any, value: Value, edge: Any) -> Any:
     new._base = root
     new._base_chain = (step,) if t._base is None else (*t._base_chain, step)
     new._cached, new._cver, new._gen = value, s.version, root._gen
+    return new
+
+
+def unread_view(t: Any, op: Op, numbers: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
+    """A view that is about to be written: nothing is recorded to read it."""
+    sig = lookup(op, static, (t._aval, tuple(map(type, numbers))))
+    new = _view(t, (op, static, numbers), Value(sig.outs[0]), None)
+    new._cver = new._gen = -1
     return new
 
 
@@ -299,7 +312,7 @@ def inplace(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
 def put(t: Any, new: Dual, what: str = "") -> None:
     """Write a dual into a tensor after torch's checks: castable dtype, exact shape."""
     value = new[0]
-    mine = t._value.aval
+    mine = t._aval
     if value.aval.dtype is not mine.dtype:
         if not _dtype.can_cast(value.aval.dtype, mine.dtype):
             raise RuntimeError(
@@ -313,7 +326,12 @@ def put(t: Any, new: Dual, what: str = "") -> None:
                 f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(common)}"
             )
         new = expand(new, mine.shape)
-    t._assign(new[0], new[1], modes.grad and (new[1] is not None or t._edge_ is not None))
+    tracked = modes.grad and (new[1] is not None or _has_history(t))
+    t._assign(new[0], new[1], tracked)
+
+
+def _has_history(t: Any) -> bool:
+    return t._edge_ is not None or (t._base is not None and t._base._edge() is not None)
 
 
 def cast(new: Dual, dtype: Any) -> Dual:

@@ -10,7 +10,7 @@ from ._engine import dtype as _dtype
 from ._engine import recorder
 from ._engine.backward import modes
 from ._engine.value import from_array
-from ._gate import TensorBase, _table, apply, check_writable, put, wrap
+from ._gate import TensorBase, _table, apply, check_writable, put, unread_view, wrap
 
 _FULL = ("s", None)
 
@@ -32,7 +32,7 @@ class IndexingMixin(TensorBase):
     def __setitem__(self, index: Any, new: Any) -> None:
         check_writable(self, _table("clone"))
         spec, starts, tensors = parse(self, index)
-        target = basic(self, spec, starts) if spec is not None else self
+        target = unread_view(self, _table("_basic_index"), starts, (spec,))
         if not isinstance(new, TensorBase):
             new = _constant(target, new)
         elif new.device != self.device:
@@ -55,12 +55,12 @@ def basic(t: Any, spec: Any, starts: tuple[Any, ...]) -> Any:
 
 
 def _write(target: Any, new: Any) -> None:
-    shape, want = new._value.aval.shape, target._value.aval.shape
+    shape, want = new._value.aval.shape, target._aval.shape
     while len(shape) > len(want) and shape[0] == 1:  # torch drops leading ones on assignment
         new = new.squeeze(0)
         shape = shape[1:]
-    if new._value.aval.dtype is not target._value.aval.dtype:
-        new = apply(_table("_to_dtype"), (new,), (target._value.aval.dtype,))
+    if new._value.aval.dtype is not target._aval.dtype:
+        new = apply(_table("_to_dtype"), (new,), (target._aval.dtype,))
     if len(shape) > len(want) or any(
         a != b and a != 1 for a, b in zip(reversed(shape), reversed(want), strict=False)
     ):
@@ -73,10 +73,10 @@ def _write(target: Any, new: Any) -> None:
 
 
 def _constant(target: Any, new: Any) -> Any:
-    dtype = target._value.aval.dtype
+    dtype = target._aval.dtype
     if isinstance(new, bool | int | float | complex | np.generic):
         number = new.item() if isinstance(new, np.generic) else new
-        return apply(_table("_full_like_scalar"), (target, number), ())
+        return apply(_table("_scalar"), (number,), (dtype, target._aval.place))
     return wrap(from_array(np.array(new, dtype.np)))
 
 

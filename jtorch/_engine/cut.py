@@ -3,7 +3,9 @@
 Two rules. (1) Gradient accumulation: when the stretch between two ends of `backward` repeats, each
 stretch becomes a program. (2) Any other loop without a sync: when a long pending program is found to
 repeat with some period, it is cut into equal chunks of whole periods at the place where the fewest
-results cross. Both remember what they found, so that the next round is cut at the same places.
+results cross. Both remember what they found, so that the next round is cut at the same places, and
+both leave the newest stretch pending: its temporaries are still held by the frames that are running,
+and would make its outputs differ from those of the stretches before it.
 """
 
 from __future__ import annotations
@@ -62,13 +64,14 @@ class Cutter:
 
     def __init__(self) -> None:
         self.chunk: list[int] = []  # signature ids of the known chunk of a loop without backward
+        self.period = 0
         self.segment: tuple[int, ...] = ()  # the last stretch between two ends of backward
         self.repeating: set[int] = set()  # hashes of stretches known to repeat
         self.following = False  # the last cut was at a known chunk: expect the next one
 
     def first_check(self) -> int:
         """Instructions a new program may take before it is looked at."""
-        return len(self.chunk) if self.following else CHECK
+        return CHECK
 
     def restart(self) -> None:
         """Somebody synced: a stretch that comes next does not follow the last one."""
@@ -77,11 +80,11 @@ class Cutter:
     def consider(self, program: Program) -> Parts:
         """Look at a program that has grown long; returns (what stays pending, what runs now)."""
         ids = program.ids()
-        if self.following and ids == self.chunk:
-            return None, [program]
         if self.following:
+            if ids[: len(self.chunk)] == self.chunk:
+                return self._chunks(program, 0)
             self.following = False
-            program.next_check = CHECK
+            program.next_check = max(CHECK, 2 * len(ids))
             return program, []
         if program.grads and len(ids) < CHECK_WITH_GRAPH:
             program.next_check = CHECK_WITH_GRAPH
@@ -98,7 +101,7 @@ class Cutter:
         size = len(self.chunk)
         if not size:
             return None
-        for at in range(len(ids) - size + 1):
+        for at in range(len(ids) - size - self.period + 1):
             if ids[at : at + size] == self.chunk:
                 return self._chunks(program, at)
         return None
@@ -108,32 +111,28 @@ class Cutter:
         if not period or tail < len(ids) // 2:
             return None
         boundary = quiet_place(program, period)
-        size = period * -(-CHUNK // period)
-        size = min(size, period * ((boundary - (len(ids) - tail)) // period))
+        start = len(ids) - tail
+        size = min(period * -(-CHUNK // period), period * ((boundary - start) // period))
         if size < period:
             return None
-        self.chunk = ids[boundary - size : boundary]
+        self.chunk, self.period = ids[boundary - size : boundary], period
         first = boundary - size
-        while first - size >= len(ids) - tail and ids[first - size : first] == self.chunk:
+        while first - size >= start and ids[first - size : first] == self.chunk:
             first -= size
         return self._chunks(program, first)
 
     def _chunks(self, program: Program, first: int) -> Parts:
-        """Cut off what comes before `first`, then whole chunks; the rest stays pending."""
+        """Cut off what comes before `first`, then whole chunks; at least a period stays pending."""
         ready = []
         if first:
             head, program = program.split(first)
             ready.append(head)
         size = len(self.chunk)
-        while program.ids()[:size] == self.chunk:
-            if len(program.starts) == size:
-                ready.append(program)
-                self.following = True
-                return None, ready
+        while len(program.starts) >= size + self.period and program.ids()[:size] == self.chunk:
             head, program = program.split(size)
             ready.append(head)
         self.following = True
-        program.next_check = size
+        program.next_check = size + self.period
         return program, ready
 
     def backward_ended(self, program: Program) -> Parts:
@@ -145,18 +144,13 @@ class Cutter:
         self.segment = segment
         if repeats:
             self.repeating.add(hash(segment))
-        elif hash(segment) not in self.repeating:
+        if not start or hash(segment) not in self.repeating:
             return program, []
-        return self._stretches(program, start, repeats)
-
-    def _stretches(self, program: Program, start: int, repeats: bool) -> Parts:
         ready = []
-        if start:
-            size = program.mark - start
-            if repeats and start > size and program.ids()[start - size : start] == list(self.segment):
-                head, program = program.split(start - size)  # both repeats are in this program
-                ready.append(head)
-                start = size
-            head, program = program.split(start)
+        first = start - len(segment)
+        if repeats and first > 0 and tuple(ids[first:start]) == segment:
+            head, program = program.split(first)  # what came before the first repeat
             ready.append(head)
-        return None, [*ready, program]
+            start -= first
+        head, program = program.split(start)
+        return program, [*ready, head]

@@ -167,6 +167,7 @@ class Program:
                     old.program, old.slot = part, fresh.slot
                     part.outs[fresh.slot] = weakref.ref(old)
                 done += 1
+        self.leaves, self.leaf_index = [], {}  # a reference left here would forbid donation
         parts[1].grads = self.grads
         parts[1].mark = max(0, self.mark - at)
         return parts

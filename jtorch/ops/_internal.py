@@ -41,10 +41,10 @@ def _zeros_like(input: Array) -> Any:
     return jnp.zeros(input.shape, input.dtype)
 
 
-@op("_full_like_scalar", differentiable=False, **_HIDDEN)
-def _full_like_scalar(input: Array, value: Scalar) -> Any:
-    """A 0-d array of the input's dtype."""
-    return jnp.asarray(value).astype(input.dtype)
+@op("_scalar", differentiable=False, **_HIDDEN)
+def _scalar(value: Scalar, *, dtype: Any, device: Any) -> Any:
+    """A 0-d array of a dtype and place."""
+    return jnp.asarray(value).astype(dtype.np)
 
 
 @op("_identity", linear=True, grad_name="Clone", **_HIDDEN)
