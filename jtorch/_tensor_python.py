@@ -10,6 +10,7 @@ from ._engine import dtype as _dtype
 from ._engine import executor, recorder
 from ._engine.value import Value, from_array
 from ._gate import TensorBase, wrap
+from ._tensor_str import tensor_str
 
 
 class PythonMixin(TensorBase):
@@ -123,21 +124,19 @@ class PythonMixin(TensorBase):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         value = self._value
-        if value.array is not None and not isinstance(value.array, np.ndarray):
-            import jax
-
-            if isinstance(value.array, jax.core.Tracer):
-                return f"tensor({value.array})"
-        from ._tensor_str import tensor_str
-
         edge = self._edge()
-        return tensor_str(
-            self._numpy("print"),
-            value.aval.dtype,
-            requires_grad=edge is not None and type(edge) is not tuple,
-            grad_fn_name=edge[0].name() if type(edge) is tuple else None,
-            device=str(value.aval.place.device),
-        )
+        name = type(self).__name__
+        shown: Any = {
+            "requires_grad": edge is not None and type(edge) is not tuple,
+            "grad_fn_name": edge[0].name() if type(edge) is tuple else None,
+            "device": str(value.aval.place.device),
+            "contents": tensor_contents,
+        }
+        if name not in ("Tensor", "Parameter", "Buffer"):
+            shown["prefix"] = f"{name}("
+        if value.aval.place.traced:  # inside a JAX transformation there is nothing to print but shape
+            return tensor_str(None, value.aval.dtype, size=value.aval.shape, **shown)
+        return tensor_str(self._numpy("print"), value.aval.dtype, **shown)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:

@@ -12,6 +12,7 @@ from ._engine import executor, recorder
 from ._engine.backward import call
 from ._engine.device import device as _device
 from ._engine.device import place_of
+from ._engine.op import Op
 from ._engine.signature import lookup
 from ._engine.storage import geometry
 from ._engine.strides import is_contiguous
@@ -301,11 +302,11 @@ def _derive_all() -> dict[str, Callable[..., Any]]:
             if op.inplace:
                 _attach(name + "_", _derive.inplace(op, gate))
         for dunder in op.dunder:
-            _attach(dunder, _operator(f))
+            _attach(dunder, _operator(op) if len(op.operands) > 1 else f)
         if op.rdunder:
             _attach(op.rdunder, _reflected(f))
         if op.idunder:
-            _attach(op.idunder, _operator(_derive.inplace(op, gate)))
+            _attach(op.idunder, _assignment(_derive.inplace(op, gate)))
     return made
 
 
@@ -315,15 +316,31 @@ def _attach(name: str, f: Callable[..., Any]) -> None:
 
 
 _ACCEPTED = (TensorBase, int, float, complex, np.generic, np.ndarray)
+_QUICK = {float, int, bool, Tensor}
 
 
-def _operator(f: Callable[..., Any]) -> Callable[..., Any]:
-    def operator(self: Any, *other: Any) -> Any:
-        if other and not isinstance(other[0], _ACCEPTED) and not hasattr(other[0], "__jax_array__"):
+def _operator(op: Op) -> Callable[..., Any]:
+    """A binary operator: straight to the gate, with the other parameters at their defaults."""
+    rest = tuple(p.default for p in op.operands[2:])
+    static = tuple(p.default for p in op.statics)
+
+    def operator(self: Any, other: Any) -> Any:
+        if type(other) not in _QUICK and not _acceptable(other):
             return NotImplemented
-        return f(self, *other)
+        return apply(op, (self, other, *rest), static)
 
     return operator
+
+
+def _assignment(f: Callable[..., Any]) -> Callable[..., Any]:
+    def operator(self: Any, other: Any) -> Any:
+        return f(self, other) if _acceptable(other) else NotImplemented
+
+    return operator
+
+
+def _acceptable(other: Any) -> bool:
+    return isinstance(other, _ACCEPTED) or hasattr(other, "__jax_array__")
 
 
 def _reflected(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ class Program:
     """
 
     __slots__ = (
-        "avals", "backward", "code", "grads", "leaf_bytes", "leaf_index", "leaves", "lines", "mark",
+        "avals", "backward", "code", "grads", "leaf_bytes", "leaf_index", "leaves", "line", "lines", "mark",
         "next_check", "numbers", "outs", "owner", "place", "starts",
     )  # fmt: skip
 
@@ -46,6 +46,7 @@ class Program:
         self.grads = 0  # ops recorded for a gradient that no backward has freed yet
         self.mark = 0  # instructions up to the last end of a backward
         self.backward = False
+        self.line: Any = None  # the user's line, while a backward is being recorded
 
     def operand(self, v: Value) -> int:
         """The number of `v` in this program; a value from elsewhere becomes a leaf."""

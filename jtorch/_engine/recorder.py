@@ -106,7 +106,8 @@ def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
         for x in flat:
             if type(x) is Value and x.program is not program and x.array is None:
                 _foreign(x)
-        results = program.emit(sig, flat, stats.user_line())
+        line = program.line if program.backward else stats.user_line()
+        results = program.emit(sig, flat, line)
         if grad:
             program.grads += 1
         if len(program.starts) >= program.next_check and not program.backward and not _local.region:
@@ -171,7 +172,7 @@ def _run_parts(program: Program, rest: Program | None, ready: list[Program]) -> 
 def backward_begins(place: Any) -> Program:
     """No cut while a backward is being recorded; pass the result to `backward_ends`."""
     program = pending(place)
-    program.backward = True
+    program.backward, program.line = True, stats.user_line()
     return program
 
 

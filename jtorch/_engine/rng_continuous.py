@@ -142,9 +142,7 @@ def _fill_normal(
         block[:] = _scale(transform(draw(block.size).reshape(-1, 16)).ravel(), mean, std)
     if rest:
         if dtype.itemsize > 2:
-            draw(
-                generator, rest
-            )  # torch drew uniforms for every element first; the half types do not
+            draw(rest)  # torch draws uniforms for every element first, except for the half types
         out[-16:] = _scale(transform(draw(16).reshape(1, 16)).ravel(), mean, std)
     return out
 

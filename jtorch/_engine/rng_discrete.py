@@ -129,7 +129,8 @@ def _bounds(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]
                 f"to dtype, but got from={low} > to_inc={last}"
             )
     else:
-        last = 1 if dtype == BOOL else min(int(np.iinfo(dtype).max), _LARGEST)
+        last = 1 if dtype == BOOL else int(np.iinfo(dtype).max)
+        last = -1 if last > _LARGEST else last  # torch keeps uint64's maximum in an int64
     _check_range(dtype, low, "from")
     _check_range(dtype, last, "to - 1")
     return low, last + 1
@@ -196,36 +197,44 @@ def randperm(generator: Generator, n: int, dtype: DType = np.int64) -> Array:
         raise NotImplementedError(
             f"randperm of {_WIDE_PERMUTATION} or more elements; shuffle in pieces, or sample indices with randint"
         )
-    steps = np.arange(max(n - 1, 0), dtype=np.int64)
-    draws = generator.draw32(len(steps))
-    return _from_integers(_shuffle(steps + draws % (n - steps), n), dtype)
+    left = np.arange(n, 1, -1, dtype=np.uint32)  # how many elements step k may choose from
+    choice = generator.draw32(len(left)) % left
+    return _from_integers(_shuffle(choice.astype(np.int64)), dtype)[:n]
 
 
-def _shuffle(targets: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
-    """arange(n) after swapping elements k and targets[k] >= k, for k = 0, 1, ...
+def _shuffle(choice: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """arange after swapping elements k and k + choice[k], for k = 0, 1, ...
 
-    Step k puts the element that was in place k, call it v[k], into place targets[k]. So v[k] is v of the last
-    step that chose k, or k if none did: a forest, whose roots pointer doubling finds. And step k takes what the
-    previous step with the same target put there, or that place's own number.
+    Step k puts the element that was in place k, call it v[k], into the place it chose. So v[k] is v
+    of the last earlier step that chose k, or k if none did: a forest, whose roots pointer doubling
+    finds. What step k takes is what the previous step with the same choice put there, or else the
+    place's own number.
     """
-    steps = np.arange(n)
-    targets = np.append(targets, n - 1)[:n]  # the last element stays
+    steps = np.arange(len(choice) + 1)
+    place = np.append(choice, 0) + steps  # the last element stays
     source = steps.copy()
-    moved = targets != steps
-    source[targets[moved]] = steps[moved]  # the last of several assignments stays, as in a loop
-    while not np.array_equal(source, further := source[source]):
-        source = further
-    keys = targets.astype(np.uint64) << np.uint64(32) | steps.astype(np.uint64)
+    moves = np.flatnonzero(place != steps)
+    source[place[moves]] = moves  # of several steps with one choice the last stays, as in a loop
+    active = np.flatnonzero(source != steps)
+    while active.size:
+        parent = source[active]
+        further = source[parent]
+        source[active] = further
+        active = active[further != parent]
+    before, after = _repeats(place)
+    place[after] = source[before]
+    return place
+
+
+def _repeats(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pairs of neighbouring positions with the same value (both below 2**32)."""
+    keys = values.astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(len(values), dtype=np.uint64)
     keys.sort()
-    place, step = (
-        (keys >> np.uint64(32)).astype(np.int64),
-        (keys & np.uint64(0xFFFFFFFF)).astype(np.int64),
-    )
-    result = np.empty(n, np.int64)
-    result[step] = place
-    again = np.flatnonzero(place[1:] == place[:-1])
-    result[step[again + 1]] = source[step[again]]
-    return result
+    same = np.flatnonzero((keys[1:] ^ keys[:-1]) < np.uint64(2**32))
+    keys &= np.uint64(0xFFFFFFFF)
+    position = keys.view(np.int64)
+    return position[same], position[same + 1]
 
 
 _FITTING = {HALF: (2049, "2049"), FLOAT: (2**24 + 1, "2^24+1"), DOUBLE: (2**53 + 1, "2^53+1")}

@@ -122,24 +122,25 @@ def _product_error(a: F64, b: F64, product: F64) -> F64:
 
 # --- the Box-Muller transform of float32 blocks --------------------------------------------------------------
 
-_SQRT_HALF = np.float32(0.707106781186547524)
-_LOG_LEAD, *_LOG_REST = (
-    float(np.float32(c))
-    for c in (
+
+
+def _single(*values: float) -> tuple[float, ...]:
+    return tuple(float(np.float32(x)) for x in values)
+
+
+class CEPHES:
+    """The constants of Cephes' logf, sinf and cosf, as the doubles that their float32 are."""
+
+    (sqrt_half,) = _single(0.707106781186547524)
+    log = _single(
         7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
         -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-    )
-)  # fmt: skip
-_LN2_LOW, _LN2_HIGH = float(np.float32(-2.12194440e-4)), 0.693359375
-_FOUR_OVER_PI = np.float32(1.27323954473516)
-_QUARTER_PI = [
-    float(np.float32(c)) for c in (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
-]
-_SIN_POLY = [float(np.float32(c)) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
-_COS_POLY = [
-    float(np.float32(c))
-    for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-]
+    )  # fmt: skip
+    ln2_low, ln2_high = _single(-2.12194440e-4, 0.693359375)
+    (four_over_pi,) = _single(1.27323954473516)
+    quarter_pi = _single(-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
+    sin = _single(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+    cos = _single(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 
 
 class BoxMuller:
@@ -150,15 +151,18 @@ class BoxMuller:
     of two float32 is exact in a double, so "multiply, add, round" is a fused multiply-add that rounds twice.
     Both functions take only 2**24 different arguments, and for every one of them the result is torch's.
 
-    All temporaries are allocated once: left to the allocator, they cost a page fault per 4 KB per operation.
+    The temporaries are allocated once: the allocator would hand pages back after every operation.
     """
 
+    PAIRS = 1 << 14  # few enough for the temporaries to stay near the processor
+
     def __init__(self, pairs: int) -> None:
-        self._double = np.empty((5, pairs))
-        self._single = np.empty((5, pairs), np.float32)
+        self._doubles = np.empty((5, min(pairs, self.PAIRS)))
+        self._singles = np.empty((5, min(pairs, self.PAIRS)), np.float32)
 
     def __call__(self, u1: F32, u2: F32) -> tuple[F32, F32]:
-        """The cosine and the sine normals of uniforms in [0, 1); the next call overwrites them."""
+        """Cosine and sine normals of at most `PAIRS` pairs in [0, 1); the next call overwrites them."""
+        self._double, self._single = self._doubles[:, : u1.size], self._singles[:, : u1.size]
         radius, theta = self._single[:2]
         np.subtract(np.float32(1), u1, out=radius)
         log = self._log(radius)
@@ -192,7 +196,7 @@ class BoxMuller:
         np.right_shift(bits, 23, out=power)
         bits &= 0x7FFFFF
         bits |= 0x3F000000  # x is now its fraction, in [0.5, 1)
-        small = x < _SQRT_HALF
+        small = x < np.float32(CEPHES.sqrt_half)
         power -= 126
         power -= small
         np.copyto(exponent, power)
@@ -200,33 +204,33 @@ class BoxMuller:
         x -= np.float32(1)
         np.copyto(m, x)
         self._product(m, m, square)
-        self._fma(m, _LOG_LEAD, _LOG_REST[0], y)
-        for coefficient in _LOG_REST[1:]:
+        self._fma(m, CEPHES.log[0], CEPHES.log[1], y)
+        for coefficient in CEPHES.log[2:]:
             self._fma(y, m, coefficient, y)
         self._product(y, m, y)
-        self._fma(y, square, self._product(exponent, _LN2_LOW, low), y)
+        self._fma(y, square, self._product(exponent, CEPHES.ln2_low, low), y)
         self._fma(square, -0.5, y, square)
         square += m
-        return self._fma(exponent, _LN2_HIGH, self._round(square), exponent)
+        return self._fma(exponent, CEPHES.ln2_high, self._round(square), exponent)
 
     def _sincos(self, x: F32) -> tuple[F32, F32]:
         """Sines and cosines of angles from 0 to 2 pi, which are overwritten."""
         rest, spare, square, sine, cosine = self._double
         octant = self._single[2].view(np.int32)
-        np.copyto(octant, np.multiply(x, _FOUR_OVER_PI, out=self._single[3]), casting="unsafe")
+        np.copyto(octant, np.multiply(x, np.float32(CEPHES.four_over_pi), out=self._single[3]), casting="unsafe")
         octant += 1
         octant &= -2
         np.copyto(square, octant)
         np.copyto(rest, x)
-        for part in _QUARTER_PI:
+        for part in CEPHES.quarter_pi:
             rest, spare = self._fma(square, part, rest, spare), rest
         self._product(rest, rest, square)
-        self._fma(square, _COS_POLY[0], _COS_POLY[1], cosine)
-        self._product(self._fma(cosine, square, _COS_POLY[2], cosine), square, cosine)
+        self._fma(square, CEPHES.cos[0], CEPHES.cos[1], cosine)
+        self._product(self._fma(cosine, square, CEPHES.cos[2], cosine), square, cosine)
         self._fma(cosine, square, np.multiply(square, -0.5, out=spare), cosine)
         cosine += 1.0
-        self._fma(square, _SIN_POLY[0], _SIN_POLY[1], sine)
-        self._product(self._fma(sine, square, _SIN_POLY[2], sine), square, sine)
+        self._fma(square, CEPHES.sin[0], CEPHES.sin[1], sine)
+        self._product(self._fma(sine, square, CEPHES.sin[2], sine), square, sine)
         sine *= rest
         sine += rest
         return self._by_octant(octant, sine, cosine)
@@ -252,10 +256,13 @@ class BoxMuller:
 
 def normals_f32(uniforms: F32) -> F32:
     """Standard normals of rows of 16 uniforms: element j pairs with element j + 8."""
-    u1, u2 = uniforms[:, :8].ravel(), uniforms[:, 8:].ravel()
     out = np.empty_like(uniforms)
-    for half, values in enumerate(BoxMuller(u1.size)(u1, u2)):
-        out[:, 8 * half : 8 * half + 8] = values.reshape(-1, 8)
+    rows = BoxMuller.PAIRS // 8
+    transform = BoxMuller(uniforms.size // 2)
+    for start in range(0, len(out), rows):
+        block, target = uniforms[start : start + rows], out[start : start + rows]
+        cos, sin = transform(block[:, :8].ravel(), block[:, 8:].ravel())
+        target[:, :8], target[:, 8:] = cos.reshape(-1, 8), sin.reshape(-1, 8)
     return out
 
 
