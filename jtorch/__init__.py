@@ -2,6 +2,7 @@
 
 from . import composite as composite
 from . import creation as creation
+from . import random_ops as random_ops
 from . import autograd as autograd
 from ._engine import dtype as _dtype
 from ._engine.backward import modes as _modes

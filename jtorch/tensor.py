@@ -9,17 +9,19 @@ import numpy as np
 
 from ._engine import dtype as _dtype
 from ._engine import executor, recorder
-from ._engine.backward import call
+from ._engine.backward import call, modes
 from ._engine.device import device as _device
 from ._engine.device import place_of
 from ._engine.op import Op
 from ._engine.signature import lookup
 from ._engine.storage import geometry
 from ._engine.strides import is_contiguous
+from ._engine.transfer import TransferNode
 from ._engine.value import Value, from_array
 from ._engine.value import aval as _aval
 from ._gate import TensorBase, _table, apply, check_writable, gate, put, set_tensor_class, wrap
 from ._indexing import IndexingMixin
+from ._layout import strided
 from ._size import Size
 from ._tensor_autograd import AutogradMixin
 from ._tensor_python import PythonMixin
@@ -112,7 +114,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
     is_quantized = property(lambda self: False)
     is_meta = property(lambda self: False)
     is_nested = property(lambda self: False)
-    layout = property(lambda self: _strided())
+    layout = property(lambda self: strided)
 
     def get_device(self) -> int:
         """The index of the accelerator, -1 on the CPU."""
@@ -219,15 +221,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
         return tuple(self.select(dim, i) for i in range(self.size(dim)))  # type: ignore[attr-defined]
 
 
-def _strided() -> Any:
-    from ._layout import strided
-
-    return strided
-
-
 def _grad_mode() -> bool:
-    from ._engine.backward import modes
-
     return modes.grad
 
 
@@ -276,8 +270,6 @@ def transfer(t: Any, place: Any) -> Any:
     edge = t._edge() if _grad_mode() else None
     if edge is None:
         return wrap(moved)
-    from .autograd._transfer import TransferNode
-
     return wrap(moved, (TransferNode(edge, value.aval, moved.aval), 0))
 
 

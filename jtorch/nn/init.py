@@ -8,8 +8,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .._functions import NAMESPACES
 from ..autograd import no_grad
-from ..creation import empty_like, randperm
+from ..creation import empty_like
 from ..creation import eye as _eye
 from ..creation import tensor as _tensor
 from ..tensor import Tensor
@@ -269,7 +270,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     with no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(cols):
-            tensor[randperm(rows)[:zeros], column] = 0
+            tensor[NAMESPACES["torch"]["randperm"](rows)[:zeros], column] = 0
     return tensor
 
 

@@ -1,6 +1,18 @@
 """The op table: pure JAX functions and their metadata.  No Tensor, no recorder, no state."""
 
-from . import _internal, elementwise, factory, indexing, matmul, reduce, shape
+from . import _internal, elementwise, factory, indexing, join, matmul, random, reduce, shape, strided
 from ._define import TABLE as TABLE
 
-__all__ = ["TABLE", "_internal", "elementwise", "factory", "indexing", "matmul", "reduce", "shape"]
+__all__ = [
+    "TABLE",
+    "_internal",
+    "elementwise",
+    "factory",
+    "indexing",
+    "join",
+    "matmul",
+    "random",
+    "reduce",
+    "shape",
+    "strided",
+]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._engine import executor, recorder
-from .._engine.backward import Dual, Node
-from .._engine.value import Aval, Value
+from . import executor, recorder
+from .backward import Dual, Node
+from .value import Aval, Value
 
 
 class TransferNode(Node):
