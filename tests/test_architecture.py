@@ -19,7 +19,8 @@ LAYERS: dict[int, str] = {
           _engine.rng_kernels _engine.rng_checks _engine.rng_continuous _engine.rng_discrete
           _engine.rng_xla""",
     1: "_engine.program _engine.executor _engine.cut",
-    2: "_engine.recorder _engine.backward _engine.storage _engine.region _engine.rng",
+    2: """_engine.recorder _engine.backward _engine.storage _engine.region _engine.transfer
+          _engine.rng""",
     3: "ops ops.*",
     4: "tensor _gate _indexing _layout _size _tensor_*",
     6: "__init__ __main__ _alias",
