@@ -1,6 +1,19 @@
 """The op table: pure JAX functions and their metadata.  No Tensor, no recorder, no state."""
 
-from . import _internal, elementwise, factory, indexing, join, matmul, random, reduce, shape, strided
+from . import (
+    _internal,
+    elementwise,
+    factory,
+    indexing,
+    join,
+    matmul,
+    norm,
+    random,
+    reduce,
+    shape,
+    stats,
+    strided,
+)
 from ._define import TABLE as TABLE
 
 __all__ = [
@@ -11,8 +24,10 @@ __all__ = [
     "indexing",
     "join",
     "matmul",
+    "norm",
     "random",
     "reduce",
     "shape",
+    "stats",
     "strided",
 ]

@@ -1,12 +1,17 @@
-"""Sums and means."""
+"""Reductions: sums, products, extremes, any and all, and the indices of extremes."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from ._define import Array, Promote, op
+from ._dims import at_least_1d, one, several
+
+_HALVES = ("float16", "bfloat16")
 
 
 def axes(dim: Any) -> Any:
@@ -19,10 +24,190 @@ def axes(dim: Any) -> Any:
 @op(promote=Promote.BOOL_TO_LONG, out=True, linear=True)
 def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Sum over `dim` (all dimensions by default)."""
-    return jnp.sum(input, axis=axes(dim), keepdims=keepdim)
+    return jnp.sum(input, axis=several(dim, input.ndim), keepdims=keepdim)
 
 
-@op(promote=Promote.DEFAULT, out=True, linear=True)
+@op(promote=Promote.BOOL_TO_LONG, out=True, linear=False)
+def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Sum over `dim`, NaN counting as zero."""
+    if jnp.iscomplexobj(input):
+        raise RuntimeError("nansum does not support complex inputs")
+    return jnp.nansum(input, axis=several(dim, input.ndim), keepdims=keepdim)
+
+
+def _check_mean(input: Any, *, dim: Any, keepdim: bool, dtype: Any) -> None:
+    kind = dtype if dtype is not None else input.dtype
+    if kind.is_floating_point or kind.is_complex:
+        return
+    what = "Input dtype" if dtype is None else "Optional dtype"
+    raise RuntimeError(
+        f"mean(): could not infer output dtype. {what} must be either a floating point or complex "
+        f"dtype. Got: {kind.scalar_name}"
+    )
+
+
+@op(promote=Promote.DEFAULT, out=True, linear=True, check=_check_mean)
 def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Mean over `dim` (all dimensions by default)."""
-    return jnp.mean(input, axis=axes(dim), keepdims=keepdim)
+    dims = several(dim, input.ndim)
+    wide = input.astype(jnp.float32) if input.dtype.name in _HALVES else input
+    n = math.prod(input.shape[d] for d in dims)
+    total = jnp.sum(wide, axis=dims, keepdims=keepdim)
+    return (total / total.dtype.type(n)).astype(input.dtype)
+
+
+@op(promote=Promote.DEFAULT, out=True)
+def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Mean over `dim` of what is not NaN."""
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype")
+    dims = several(dim, input.ndim)
+    return jnp.nanmean(input, axis=dims, keepdims=keepdim).astype(input.dtype)
+
+
+@op(promote=Promote.BOOL_TO_LONG, out=True)
+def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Product over `dim` (all dimensions by default)."""
+    return jnp.prod(input, axis=several(dim, input.ndim), keepdims=keepdim)
+
+
+def needs_elements(name: str) -> Any:
+    """A check that what is reduced is not empty."""
+
+    def check(input: Any, *, dim: Any, **_: Any) -> None:
+        if input.dtype.is_complex:
+            raise NotImplementedError(f"{name}(): complex numbers have no order; reduce x.abs()")
+        dims = several(dim, input.ndim)
+        if input.numel:
+            return
+        if dim is None or dim == ():
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                "the reduction dim with the 'dim' argument."
+            )
+        for d in dims:
+            if input.shape[d] == 0:
+                raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+    return check
+
+
+@op(out=True, check=needs_elements("amax"))
+def amax(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
+    """Largest element over `dim`; ties share the gradient."""
+    return jnp.max(input, axis=several(dim, input.ndim), keepdims=keepdim)
+
+
+@op(out=True, check=needs_elements("amin"))
+def amin(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
+    """Smallest element over `dim`; ties share the gradient."""
+    return jnp.min(input, axis=several(dim, input.ndim), keepdims=keepdim)
+
+
+def pick(input: Any, index: Any, dim: int) -> Any:
+    """Elements at `index` (of keepdim shape) along `dim`: the gradient goes to them alone."""
+    return jnp.take_along_axis(input, index, axis=dim, mode="clip")
+
+
+def selected(input: Any, dim: int, keepdim: bool, argument: Any) -> tuple[Any, Any]:
+    """(values, indices) of a reduction that picks one element per row."""
+    x = at_least_1d(input)
+    d = one(dim, x.ndim)
+    index = lax.expand_dims(argument(x, d), (d,))
+    values = pick(x, index, d)
+    if input.ndim == 0:
+        return values.reshape(()), index.reshape(())
+    return (values, index) if keepdim else (values.squeeze(d), index.squeeze(d))
+
+
+def _argmax(x: Any, d: int) -> Any:
+    return lax.argmax(x.astype(jnp.uint8) if x.dtype == bool else x, d, jnp.int64)
+
+
+def _argmin(x: Any, d: int) -> Any:
+    return lax.argmin(x.astype(jnp.uint8) if x.dtype == bool else x, d, jnp.int64)
+
+
+_PAIR: Any = {"fields": ("values", "indices"), "namespaces": ()}
+
+
+@op("_max_dim", check=needs_elements("max"), grad_name="Max", fields_name="max", **_PAIR)
+def _max_dim(input: Array, dim: int, keepdim: bool = False) -> Any:
+    """Largest element of a dimension and its place (the first of equals)."""
+    return selected(input, dim, keepdim, _argmax)
+
+
+@op("_min_dim", check=needs_elements("min"), grad_name="Min", fields_name="min", **_PAIR)
+def _min_dim(input: Array, dim: int, keepdim: bool = False) -> Any:
+    """Smallest element of a dimension and its place (the first of equals)."""
+    return selected(input, dim, keepdim, _argmin)
+
+
+def _located(input: Any, dim: Any, keepdim: bool, argument: Any) -> Any:
+    if dim is None:
+        where = argument(input.ravel(), 0)
+        return where.reshape((1,) * input.ndim) if keepdim else where
+    x = at_least_1d(input)
+    d = one(dim, x.ndim)
+    where = argument(x, d)
+    if input.ndim == 0:
+        return where.reshape(())
+    return lax.expand_dims(where, (d,)) if keepdim else where
+
+
+@op(out=True, check=needs_elements("argmax"))
+def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+    """Place of the largest element (the first of equals)."""
+    return _located(input, dim, keepdim, _argmax)
+
+
+@op(out=True, check=needs_elements("argmin"))
+def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+    """Place of the smallest element (the first of equals)."""
+    return _located(input, dim, keepdim, _argmin)
+
+
+@op(fields=("min", "max"), fields_name="aminmax", out=True, check=needs_elements("aminmax"))
+def aminmax(input: Array, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """Smallest and largest element."""
+    dims = several(dim, input.ndim)
+    return jnp.min(input, dims, keepdims=keepdim), jnp.max(input, dims, keepdims=keepdim)
+
+
+def _truth(input: Any, found: Any) -> Any:
+    """torch's any and all of uint8 are uint8."""
+    return found.astype(jnp.uint8) if input.dtype == jnp.uint8 else found
+
+
+@op(out=True)
+def any(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether an element is not zero."""
+    return _truth(input, jnp.any(input, several(dim, input.ndim), keepdims=keepdim))
+
+
+@op(out=True)
+def all(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether no element is zero."""
+    return _truth(input, jnp.all(input, several(dim, input.ndim), keepdims=keepdim))
+
+
+@op()
+def count_nonzero(input: Array, dim: Any = None) -> Any:
+    """How many elements are not zero."""
+    return jnp.sum(input != 0, axis=several(dim, input.ndim), dtype=jnp.int64)
+
+
+@op(promote=Promote.INT_TO_FLOAT, out=True)
+def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Any:
+    """log(sum(exp(x))) over `dim`, without overflow."""
+    return log_sum_exp(input, several(dim, input.ndim), keepdim)
+
+
+def log_sum_exp(x: Any, dims: Any, keepdim: bool) -> Any:
+    """The same on wrapped dimensions."""
+    if not math.prod(x.shape):
+        return jnp.log(jnp.sum(jnp.exp(x), dims, keepdims=keepdim))
+    top = lax.stop_gradient(jnp.max(x.real, dims, keepdims=True))
+    top = jnp.where(jnp.isfinite(top), top, 0)
+    total = jnp.sum(jnp.exp(x - top), dims, keepdims=keepdim)
+    return jnp.log(total) + (top if keepdim else top.squeeze(dims)).astype(total.dtype)
