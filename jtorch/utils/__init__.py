@@ -1,0 +1,3 @@
+"""Utilities around training: data loading."""
+
+from . import data as data
