@@ -4,6 +4,12 @@ from . import composite as composite
 from . import creation as creation
 from . import random_ops as random_ops
 from . import autograd as autograd
+from . import cuda as cuda
+from . import nn as nn
+from . import parallel as parallel
+from . import random as random
+from . import random_ops as random_ops
+from ._compile import compile as compile
 from ._engine import dtype as _dtype
 from ._engine.backward import modes as _modes
 from ._engine.device import device as device
@@ -35,9 +41,17 @@ from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_e
 from .debug import pending as pending
 from .debug import report as report
 from .interop import from_jax as from_jax
+from .random import Generator as Generator
+from .random import default_generator as default_generator
+from .random import get_rng_state as get_rng_state
+from .random import initial_seed as initial_seed
+from .random import manual_seed as manual_seed
+from .random import seed as seed
+from .random import set_rng_state as set_rng_state
 from .tensor import Tensor as Tensor
 
 globals().update(_dtype.NAMES)
 globals().update({k: v for k, v in _NAMESPACES["torch"].items()})
 
 __version__ = "2.13.0"
+nn.DataParallel = parallel.DataParallel

@@ -51,19 +51,19 @@ def main(argv: list[str] | None = None) -> None:
         jax.config.update("jax_platforms", {"gpu": "cuda,cpu", "tpu": "tpu,cpu"}.get(options.device, "cpu"))
     if options.eager:
         os.environ["JTORCH_EXECUTION"] = "eager"
-        from jtorch._engine.config import config
+        from ._engine.config import config
 
         config.set("execution", "eager")
     if options.version:
-        import jtorch
+        from . import __version__
 
-        print(f"jtorch (PyTorch API {jtorch.__version__})")
+        print(f"jtorch (PyTorch API {__version__})")
         return
     if not rest:
         _parser().error("no script given")
     if options.cache_dir:
         _use_cache(options.cache_dir)
-    from jtorch import _alias
+    from . import _alias
 
     _alias.install()
     sys.excepthook = _excepthook
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
         _run(kind, rest)
     finally:
         if options.report:
-            from jtorch.debug import report
+            from .debug import report
 
             print(report(), file=sys.stderr)
 
@@ -111,7 +111,7 @@ def _run(kind: str, rest: list[str]) -> None:
 
 
 def _is_ours(filename: str) -> bool:
-    from jtorch._engine.stats import PACKAGE
+    from ._engine.stats import PACKAGE
 
     return filename.startswith((PACKAGE, "<jtorch", "<frozen runpy")) or f"{os.sep}jax{os.sep}" in filename
 

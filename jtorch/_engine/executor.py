@@ -170,9 +170,14 @@ def _compile_and_run(
     stats.events.append(event)
     entry.runs = 0
     _last_shapes[id(entry)] = [
-        jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=getattr(a, "sharding", None)) for a in arrays
+        jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding if _committed(a) else None)
+        for a in arrays
     ]
     return results
+
+
+def _committed(array: Any) -> bool:
+    return bool(getattr(array, "committed", False))
 
 
 def _detach(program: Program) -> Program:

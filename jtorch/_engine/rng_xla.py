@@ -1,11 +1,13 @@
 """The same random numbers inside a compiled program: PyTorch's MT19937 stream as pure JAX functions.
 
 `words` is what `Generator.words()` returns: 624 state words and how many of them are used up. Every
-function returns the words after its draws first, so programs chain them and hand the last ones back to
-the generator (`set_words`, or `lend` while the program may still be running). The stream, and with it
-every mask and every sample, is the host's, bit for bit; a million draws take about 1 ms on a CPU core,
-where NumPy needs 6 and PyTorch 5. The recurrence is serial in steps of 624 words, so on an accelerator
-keys of a counter-based generator are the better choice.
+function returns first the words after its draws, so programs chain them and give the last ones back to
+the generator (`set_words`, or `lend` while the program may still be running). The numbers are the
+host's, bit for bit. All of it needs 64-bit types (an x64 scope).
+
+On a CPU core a million draws take about 1.5 ms and a dropout mask of a million 3 ms; NumPy needs 6 and
+10, PyTorch 5 and 15. The recurrence is serial in steps of 624 words, so on an accelerator the keys of a
+counter-based generator are the better choice.
 """
 
 from __future__ import annotations
@@ -47,18 +49,16 @@ def draw32(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """`count` (> 0) 32-bit draws."""
 
     def step(key: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        key = _next_block(key)
-        return key, key
+        return _next_block(key), key
 
     key, used = words[:WORDS], words[WORDS].astype(jnp.int32)
-    _, blocks = lax.scan(step, key, None, length=-(-count // WORDS))
-    stream = jnp.concatenate([key, blocks.ravel()])
+    blocks = -(-count // WORDS) + 1
+    _, keys = lax.scan(step, key, None, length=blocks)
     end = used + count
-    block = (end - 1) // WORDS  # a block that is just used up stays: the twist happens on demand
-    key = lax.dynamic_slice_in_dim(stream, block * WORDS, WORDS)
-    used_now = (end - block * WORDS).astype(jnp.uint32)
-    draws = _temper(lax.dynamic_slice_in_dim(stream, used, count))
-    return jnp.append(key, used_now), draws
+    block = (end - 1) // WORDS  # the block of the last draw: the last one here or the one before it
+    key = jnp.where(block == blocks - 1, keys[blocks - 1], keys[blocks - 2])
+    words = jnp.append(key, (end - block * WORDS).astype(jnp.uint32))
+    return words, _temper(lax.dynamic_slice_in_dim(keys.ravel(), used, count))
 
 
 def uniform24(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
@@ -67,38 +67,61 @@ def uniform24(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     return words, (draws & jnp.uint32(0xFFFFFF)).astype(jnp.float32) * jnp.float32(2.0**-24)
 
 
-def bernoulli(words: jax.Array, count: int, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Booleans, each true if its 53-bit draw is below a number.
+def uniform53(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """float64 in [0, 1): what `rand` gives for doubles."""
+    words, draws = _draw53(words, count)
+    return words, draws.astype(jnp.float64) * 2.0**-53
 
-    `threshold` is that number, `bernoulli_threshold(p)`, as two uint32: the high part first. It can be
-    an input of the program, so that a probability that changes compiles nothing.
+
+def bernoulli(words: jax.Array, count: int, threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What `bernoulli_(p)` and dropout decide: booleans, true for a 53-bit draw below `threshold`.
+
+    `threshold` is `bernoulli_threshold(p)` as a uint64 and may be an input of the program: another
+    probability then compiles nothing.
     """
+    words, draws = _draw53(words, count)
+    return words, draws < threshold
+
+
+def _draw53(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The low 53 bits of 64-bit draws, whose high half is drawn first."""
     words, draws = draw32(words, 2 * count)
-    high, low = draws[0::2] & jnp.uint32(0x1FFFFF), draws[1::2]
-    return words, (high < threshold[0]) | ((high == threshold[0]) & (low < threshold[1]))
+    swapped = lax.bitcast_convert_type(draws.reshape(count, 2), jnp.uint64)
+    high = (swapped & jnp.uint64(0x1FFFFF)) << jnp.uint64(32)
+    return words, high | (swapped >> jnp.uint64(32))
 
 
 def normal(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
-    """`count` (at least 16) standard normals in float32: what `randn` gives. Needs 64-bit types."""
+    """`count` (at least 16) standard normals in float32: what `randn` gives."""
     rest = count % 16
     words, uniforms = uniform24(words, count + 16 if rest else count)
-    blocks = _box_muller(uniforms[: count - rest].reshape(-1, 16)).ravel()
+    uniforms = lax.optimization_barrier(uniforms)
+    blocks = _box_muller(uniforms[: count - rest])
     if not rest:
         return words, blocks
-    tail = _box_muller(uniforms[count:].reshape(1, 16)).ravel()
-    return words, jnp.concatenate([blocks[: count - 16], tail])
+    return words, jnp.concatenate([blocks[: count - 16], _box_muller(uniforms[count:])])
 
 
-def _box_muller(rows: jax.Array) -> jax.Array:
-    u1, u2 = jnp.float32(1) - rows[:, :8], rows[:, 8:]
+def _box_muller(uniforms: jax.Array) -> jax.Array:
+    pairs = uniforms.reshape(-1, 2, 8)
+    # The barriers keep the arithmetic on flat arrays: fused with the strided reads and writes it is
+    # not vectorised, and computed again for each half of the result.
+    u1, theta = lax.optimization_barrier(
+        (jnp.float32(1) - pairs[:, 0], jnp.float32(TWO_PI) * pairs[:, 1])
+    )
     radius = jnp.sqrt((_log(u1) * -2.0).astype(jnp.float32))
-    sin, cos = _sincos(jnp.float32(TWO_PI) * u2)
-    return jnp.concatenate([radius * cos, radius * sin], axis=1) + jnp.float32(0)
+    sin, cos = _sincos(theta)
+    normals = lax.optimization_barrier((radius * cos, radius * sin))
+    return (jnp.stack(normals, axis=1) + jnp.float32(0)).ravel()  # + 0 turns -0 into 0
 
 
 def _round(x: jax.Array) -> jax.Array:
-    """A double rounded to float32; a pair of conversions is something XLA may leave out."""
-    return lax.reduce_precision(x, exponent_bits=8, mantissa_bits=23)
+    """A double rounded to float32.
+
+    XLA may leave out such a pair of conversions in principle; on CPUs it does not (the tests would
+    show it), and `reduce_precision`, which it must keep, makes the whole transform ten times slower.
+    """
+    return x.astype(jnp.float32).astype(jnp.float64)
 
 
 def _fma(a: jax.Array, b: jax.Array | float, c: jax.Array | float) -> jax.Array:
