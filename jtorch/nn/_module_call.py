@@ -118,6 +118,22 @@ class ModuleCall:
 
     __call__: Callable[..., Any] = _wrapped_call_impl
 
+    def compile(
+        self,
+        *,
+        fullgraph: bool = False,
+        dynamic: bool | None = None,
+        backend: Any = "inductor",
+        mode: str | None = None,
+        options: dict[str, Any] | None = None,
+        disable: bool = False,
+    ) -> None:
+        """Nothing is left to do: whatever a module records is compiled by XLA anyway.
+
+        Differs from torch: the arguments choose among TorchDynamo's and TorchInductor's ways to
+        get there and change no result, so they are accepted and have no effect.
+        """
+
 
 class _HookedCall:
     """One call of a module that has hooks."""

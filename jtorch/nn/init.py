@@ -250,7 +250,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     cols = tensor.numel() // rows
     with no_grad():
         drawn = tensor.new_empty((rows, cols)).normal_(0, 1, generator=generator)
-        q, r = (drawn.t() if rows < cols else drawn).qr()
+        q, r = NAMESPACES["linalg"]["qr"](drawn.t() if rows < cols else drawn)
         # a random sign per column makes the distribution uniform
         q = q * r.diag().sign()
         q = q.t() if rows < cols else q
