@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import recorder
+from .device import TRACED
 from .signature import Signature, differentiable, make
 from .op import Op, Param, Role
 from .value import Aval, Value
@@ -96,6 +97,32 @@ class OpNode(Node):
         return (op.grad_name or camel(op.name)) + "Backward0"
 
 
+class ResidualNode(OpNode):
+    """The node of an op whose forward left behind what its gradient needs."""
+
+    __slots__ = ("make_pull", "residuals")
+
+    def __init__(self, sig: Signature, flat: Any, edges: Any, make_pull: Any, residuals: Any) -> None:
+        super().__init__(sig, flat, edges)
+        self.make_pull, self.residuals = make_pull, residuals
+
+    def pull(self, cts: list[Dual | None], create_graph: bool, keep: bool) -> list[Dual | None]:
+        if create_graph:  # the gradient of the gradient needs the operands themselves
+            return super().pull(cts, create_graph, keep)
+        if self.residuals is None:
+            raise RuntimeError(_FREED)
+        given = tuple(
+            i for i, c in enumerate(cts) if c is not None and differentiable(self.sig.outs[i])
+        )
+        if not given:
+            return [None] * len(self.edges)
+        values = [c[0] for i in given if (c := cts[i]) is not None]
+        grads = iter(call(self.make_pull(given), (*self.residuals, *values), ()))
+        if not keep:
+            self.flat = self.residuals = None
+        return [next(grads) if e is not None else None for e in self.edges]
+
+
 def camel(name: str) -> str:
     """'batch_norm' -> 'BatchNorm'."""
     return "".join(part.capitalize() for part in name.split("_"))
@@ -104,12 +131,24 @@ def camel(name: str) -> str:
 def call(sig: Signature, flat: Any, edges: Any) -> list[Dual]:
     """Record an op; with edges (one per flat operand), also its grad node."""
     track = sig.differentiable and any(e is not None for e in edges)
+    if track and sig.op.residuals and sig.place is not TRACED:
+        return _call_keeping(sig, flat, tuple(edges))
     results = recorder.record(sig, flat, track)
     if not track:
         return [(v, None) for v in results]
     recorder.note_edges(flat, edges)
     node = OpNode(sig, flat, tuple(edges))
     return [(v, (node, i) if differentiable(v.aval) else None) for i, v in enumerate(results)]
+
+
+def _call_keeping(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual]:
+    needs = tuple(i for i, e in enumerate(edges) if e is not None)
+    forward, make_pull = sig.with_residuals(needs)
+    results = recorder.record(forward, flat, True)
+    recorder.note_edges(flat, edges)
+    n = len(sig.outs)
+    node = ResidualNode(sig, flat, edges, make_pull, tuple(results[n:]))
+    return [(v, (node, i) if differentiable(v.aval) else None) for i, v in enumerate(results[:n])]
 
 
 def _plain(name: str, fn: Callable[..., Any], arrays: int, linear: bool) -> Op:

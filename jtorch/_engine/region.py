@@ -12,14 +12,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
 from . import recorder
 from .backward import Dual, call
 from .device import Place
 from .op import Op
 from .program import Program
-from .signature import NUMBERS, Signature, infer
+from .signature import NUMBERS, Signature, infer, stand_ins
 from .storage import Storage
 from .value import Aval, Value
 
@@ -127,8 +125,4 @@ def _signature(
 ) -> Signature:
     fn = wrapper(region.function())
     kinds = tuple(x.aval if type(x) is Value else type(x) for x in flat)
-    stand_ins = [
-        jax.ShapeDtypeStruct(k.shape, k.np) if isinstance(k, Aval) else jax.ShapeDtypeStruct((), NUMBERS[k])
-        for k in kinds
-    ]  # fmt: skip
-    return infer(Op(name, fn, ()), (), kinds, fn, stand_ins, place, kinds)
+    return infer(Op(name, fn, ()), (), kinds, fn, stand_ins(kinds), place, kinds)

@@ -48,17 +48,23 @@ def _temper(y: jax.Array) -> jax.Array:
 def draw32(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """`count` (> 0) 32-bit draws."""
 
-    def step(key: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        return _next_block(key), key
-
     key, used = words[:WORDS], words[WORDS].astype(jnp.int32)
     blocks = -(-count // WORDS) + 1
-    _, keys = lax.scan(step, key, None, length=blocks)
+
+    def step(i: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        # Each block lands where the first draw comes to lie at WORDS: readers then slice at a fixed
+        # place, and XLA vectorises what they compute.
+        out, _, last, key = carry
+        out = lax.dynamic_update_slice_in_dim(out, _temper(key), (i + 1) * WORDS - used, 0)
+        return out, last, key, _next_block(key)
+
+    out = jnp.zeros((blocks + 1) * WORDS, jnp.uint32)
+    out, before, last, _ = lax.fori_loop(0, blocks, step, (out, key, key, key))
     end = used + count
-    block = (end - 1) // WORDS  # the block of the last draw: the last one here or the one before it
-    key = jnp.where(block == blocks - 1, keys[blocks - 1], keys[blocks - 2])
+    block = (end - 1) // WORDS  # where the last draw came from: `last` or, if not needed, `before`
+    key = jnp.where(block == blocks - 1, last, before)
     words = jnp.append(key, (end - block * WORDS).astype(jnp.uint32))
-    return words, _temper(lax.dynamic_slice_in_dim(keys.ravel(), used, count))
+    return words, out[WORDS : WORDS + count]
 
 
 def uniform24(words: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:

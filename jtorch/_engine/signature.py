@@ -36,7 +36,7 @@ class Signature:
     """
 
     __slots__ = (
-        "_vjps", "differentiable", "eager", "flat", "fn", "id", "mask", "name", "op", "outs", "place",
+        "_residuals", "_vjps", "differentiable", "eager", "flat", "fn", "id", "mask", "name", "op", "outs", "place",
         "single", "static", "tag",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Signature:
         self.mask = tuple(isinstance(f, Aval) for f in flat)
         self.differentiable = op.differentiable and any(differentiable(a) for a in outs)
         self._vjps: dict[Any, Signature] = {}
+        self._residuals: dict[Any, tuple[Signature, Any]] = {}
         self.eager: Any = None
         self.tag: Any = None
         self.id = len(TABLE)
@@ -63,6 +64,14 @@ class Signature:
         found = self._vjps.get(key)
         if found is None:
             found = self._vjps[key] = _make_vjp(self, needs, given)
+        return found
+
+
+    def with_residuals(self, needs: tuple[int, ...]) -> tuple[Signature, Callable[..., Signature]]:
+        """(forward that also returns what its gradient needs, maker of the pull-back's signature)."""
+        found = self._residuals.get(needs)
+        if found is None:
+            found = self._residuals[needs] = _make_residual(self, needs)
         return found
 
 
@@ -81,6 +90,55 @@ def lookup(op: Op, static: Any, spec: Spec, place: Place | None = None) -> Signa
 def differentiable(a: Aval) -> bool:
     """Whether a value of this kind can carry a gradient."""
     return bool(a.dtype.is_floating_point or a.dtype.is_complex)
+
+
+def _make_residual(
+    sig: Signature, needs: tuple[int, ...]
+) -> tuple[Signature, Callable[..., Signature]]:
+    tree: Any = None
+    diff_outs = [i for i, a in enumerate(sig.outs) if differentiable(a)]
+
+    def forward(*args: Any) -> tuple[Any, ...]:
+        nonlocal tree
+
+        def inner(*wanted: Any) -> Any:
+            full = list(args)
+            for i, w in zip(needs, wanted, strict=True):
+                full[i] = w
+            results = sig.fn(*full)
+            return tuple(results[i] for i in diff_outs), results
+
+        _, back, results = jax.vjp(inner, *(args[i] for i in needs), has_aux=True)
+        leaves, tree = jax.tree.flatten(back)
+        return (*results, *leaves)
+
+    first = infer(sig.op, (sig.static, needs), sig.flat, forward, stand_ins(sig.flat), sig.place, sig.flat)
+    kept = first.outs[len(sig.outs) :]
+
+    def make_pull(given: tuple[int, ...]) -> Signature:
+        def pull(*args: Any) -> tuple[Any, ...]:
+            cts = dict(zip(given, args[len(kept) :], strict=True))
+            ct = tuple(cts[i] if i in cts else jnp.zeros(sig.outs[i].shape, sig.outs[i].np) for i in diff_outs)  # fmt: skip  # noqa: E501
+            back = jax.tree.unflatten(tree, args[: len(kept)])
+            conj = any(a.dtype.is_complex for a in (*sig.outs, *(sig.flat[i] for i in needs)))
+            if not conj:
+                return tuple(back(ct))
+            return tuple(jnp.conj(g) for g in back(tuple(jnp.conj(c) for c in ct)))
+
+        flat = (*kept, *(sig.outs[i] for i in given))
+        grads = tuple(sig.flat[i] for i in needs)
+        return Signature(_vjp_op(sig.op), (sig.static, needs, given), flat, pull, grads, False, sig.place,
+                         f"{sig.name}_vjp")  # fmt: skip
+
+    return first, functools.cache(make_pull)
+
+
+def stand_ins(flat: Spec) -> list[Any]:
+    """What JAX needs to know of flat operands to infer shapes."""
+    return [
+        jax.ShapeDtypeStruct(a.shape, a.np) if isinstance(a, Aval) else jax.ShapeDtypeStruct((), NUMBERS[a])
+        for a in flat
+    ]  # fmt: skip
 
 
 def _make_vjp(sig: Signature, needs: tuple[int, ...], given: tuple[int, ...]) -> Signature:
@@ -151,15 +209,11 @@ def make(op: Op, static: tuple[Any, ...], spec: Spec, place: Place | None = None
     fn = _bind(op, metadata, spec)
     if op.promote is not Promote.NONE:
         fn = _promoted(op, fn, metadata, spec, flat)
-    stand_ins = [
-        jax.ShapeDtypeStruct(a.shape, a.np) if isinstance(a, Aval) else jax.ShapeDtypeStruct((), NUMBERS[a])
-        for a in flat
-    ]  # fmt: skip
-    return infer(op, static, flat, fn, stand_ins, where, spec)
+    return infer(op, static, flat, fn, stand_ins(flat), where, spec)
 
 
 def infer(
-    op: Op, static: Any, flat: Spec, fn: Any, stand_ins: Any, where: Place, spec: Any
+    op: Op, static: Any, flat: Spec, fn: Any, inputs: Any, where: Place, spec: Any
 ) -> Signature:
     """Run `fn` on shapes alone and wrap what comes out."""
     single = True
@@ -172,7 +226,7 @@ def infer(
 
     with jax.enable_x64(True):
         try:
-            shapes = jax.eval_shape(call, *stand_ins)
+            shapes = jax.eval_shape(call, *inputs)
         except (TypeError, ValueError, IndexError, NotImplementedError, ZeroDivisionError) as e:
             raise inference_error(op, e, spec) from None
     outs = tuple(aval(tuple(s.shape), _dtype.from_numpy(s.dtype), where) for s in shapes)

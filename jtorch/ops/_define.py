@@ -35,6 +35,8 @@ _UNARY_NAMESPACES = ("torch", "Tensor")
 
 
 def _role(annotation: Any) -> Role:
+    if not isinstance(annotation, str) and annotation is not inspect.Parameter.empty:
+        raise TypeError("a file of rows needs `from __future__ import annotations`")
     name = annotation if isinstance(annotation, str) else ""
     return _ROLES.get(name.removesuffix(" | None"), Role.STATIC)
 
