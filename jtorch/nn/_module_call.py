@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .._compile import compile as _compile
 from ..tensor import Tensor
 from . import _hooks
 from ._backward_hooks import BackwardHook
@@ -118,21 +119,9 @@ class ModuleCall:
 
     __call__: Callable[..., Any] = _wrapped_call_impl
 
-    def compile(
-        self,
-        *,
-        fullgraph: bool = False,
-        dynamic: bool | None = None,
-        backend: Any = "inductor",
-        mode: str | None = None,
-        options: dict[str, Any] | None = None,
-        disable: bool = False,
-    ) -> None:
-        """Nothing is left to do: whatever a module records is compiled by XLA anyway.
-
-        Differs from torch: the arguments choose among TorchDynamo's and TorchInductor's ways to
-        get there and change no result, so they are accepted and have no effect.
-        """
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is left to do, see `torch.compile`: it only refuses what that refuses."""
+        _compile(self, *args, **kwargs)
 
 
 class _HookedCall:

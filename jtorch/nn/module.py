@@ -160,10 +160,17 @@ class Module(ModuleCall, ModuleState, ModuleConvert):
     # -- attributes ----------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
+        # spelled out, not a loop: every `self.weight` of every forward comes through here
         own = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in own and name in own[table]:
-                return own[table][name]
+        table = own.get("_parameters")
+        if table is not None and name in table:
+            return table[name]
+        table = own.get("_buffers")
+        if table is not None and name in table:
+            return table[name]
+        table = own.get("_modules")
+        if table is not None and name in table:
+            return table[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
