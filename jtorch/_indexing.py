@@ -30,9 +30,10 @@ class IndexingMixin(TensorBase):
         return apply(_table("_gather_index"), (viewed, flat), (layout,))
 
     def __setitem__(self, index: Any, new: Any) -> None:
-        check_writable(self, _table("clone"))
         spec, starts, tensors = parse(self, index)
+        whole = tensors is not None and all(e == _FULL for e in spec)
         target = unread_view(self, _table("_basic_index"), starts, (spec,))
+        check_writable(self if whole else target, _table("clone"))
         if not isinstance(new, TensorBase):
             new = _constant(target, new)
         elif new.device != self.device:
