@@ -1,0 +1,86 @@
+"""State dicts in PyTorch's layout: packing an optimizer's state by parameter number, and back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from copy import deepcopy
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from .._engine import dtype as _dtype
+from .._engine.value import from_array
+from .._gate import TensorBase, wrap
+
+State = dict[str, Any]
+
+
+def pack(state: dict[Any, Any], groups: list[dict[str, Any]]) -> State:
+    """{'state': {number: per-parameter state}, 'param_groups': [...]} with numbers for parameters."""
+    numbers: dict[int, int] = {}
+    packed_groups = []
+    start = 0
+    for group in groups:
+        params = group["params"]
+        for i, p in enumerate(params, start):
+            numbers.setdefault(id(p), i)
+        packed = {k: v for k, v in group.items() if k != "params"}
+        packed["params"] = [numbers[id(p)] for p in params]
+        packed_groups.append(packed)
+        start += len(params)
+    packed_state = {
+        (numbers[id(k)] if isinstance(k, TensorBase) else k): v for k, v in state.items()
+    }
+    return {"state": packed_state, "param_groups": packed_groups}
+
+
+def unpack(state_dict: State, groups: list[dict[str, Any]]) -> State:
+    """The `state` and `param_groups` of an optimizer with these groups, from a state dict."""
+    saved = deepcopy(state_dict["param_groups"])
+    if len(groups) != len(saved):
+        raise ValueError("loaded state dict has a different number of parameter groups")
+    if any(len(g["params"]) != len(s["params"]) for g, s in zip(groups, saved, strict=True)):
+        raise ValueError(
+            "loaded state dict contains a parameter group that doesn't match the size of "
+            "optimizer's group"
+        )
+    ids = chain.from_iterable(s["params"] for s in saved)
+    params = dict(zip(ids, chain.from_iterable(g["params"] for g in groups), strict=True))
+    state: defaultdict[Any, Any] = defaultdict(dict)
+    for k, v in state_dict["state"].items():
+        if k in params:
+            state[params[k]] = _cast_all(params[k], v, k, state_dict["param_groups"], None)
+        else:
+            state[k] = v
+    for group, new in zip(groups, saved, strict=True):
+        new["params"] = group["params"]
+        if "param_names" in group:
+            new.setdefault("param_names", group["param_names"])
+    return {"state": state, "param_groups": saved}
+
+
+def _cast_all(param: Any, value: Any, param_id: Any, groups: Any, key: Any) -> Any:
+    """A nested state value with every tensor in it cast."""
+    if isinstance(value, TensorBase):
+        return cast(param, value, param_id, groups, key)
+    if isinstance(value, dict):
+        return {k: _cast_all(param, v, param_id, groups, k) for k, v in value.items()}
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):  # e.g. a PyTorch tensor
+        return cast(param, wrap(from_array(np.array(value))), param_id, groups, key)
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return type(value)(_cast_all(param, v, param_id, groups, None) for v in value)  # type: ignore[call-arg]
+    return value
+
+
+def cast(param: Any, value: Any, param_id: Any, groups: Any, key: Any) -> Any:
+    """A state tensor in the dtype of its parameter and on its device; step counts stay as they are."""
+    if key == "step":
+        group = next((g for g in groups if param_id in g["params"]), {})
+        if group.get("capturable", False) or group.get("fused", False):
+            return value.to(dtype=_dtype.float32, device=param.device)
+        return value
+    if param.is_floating_point():
+        return value.to(dtype=param.dtype, device=param.device)
+    return value.to(device=param.device)

@@ -1,0 +1,167 @@
+"""One recorded op per parameter group and step: gathers operands, records, writes the results back."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .._engine import recorder
+from .._engine.backward import call, modes
+from .._engine.op import Op, Param, Role
+from .._engine.signature import lookup
+from .._engine.value import Value
+from .._gate import TensorBase, check_writable
+from ._row import make_row, zeros_row
+from ._rules import Rule
+
+Tensors = list[Any]
+Counts = tuple[float, ...]
+
+
+@functools.cache
+def op_of(rule: Rule) -> Op:
+    """The op of a rule: numbers, parameters, gradients and state in; parameters and state out."""
+    arrays = [Param(n, Role.ARRAYS) for n in ("numbers", "params", "grads", "state")]
+    statics = [Param(n, Role.STATIC) for n in ("runs", "counts", "flags")]
+    # dynamic: learning rate and step count are program inputs from the first run on
+    return Op(f"{rule.name}_step", make_row(rule), (*arrays, *statics), dynamic=True)
+
+
+ZERO_ALL = Op("zero_grad", zeros_row, (Param("grads", Role.ARRAYS),), differentiable=False)
+
+
+def zero_all(grads: Tensors) -> None:
+    """Write zeros into tensors on one device, as one recorded op."""
+    sig = lookup(ZERO_ALL, (), (tuple(g._value.aval for g in grads),))
+    values = recorder.record(sig, [g._value for g in grads])
+    for g, value in zip(grads, values, strict=True):
+        g._assign(value, None, False)
+
+
+def update(
+    rule: Rule,
+    params: Tensors,
+    grads: Tensors,
+    slots: list[Tensors],
+    counts: list[Counts],
+    options: tuple[Any, ...],
+    flags: dict[str, Any],
+    differentiable: bool = False,
+) -> None:
+    """Move `params` and their state by one step of `rule`.
+
+    slots: the state tensors, one list per kind, each aligned with `params`.  counts: the numbers of
+    each parameter's history that the rule reads.  options: numbers, or 0-d tensors (then the rule's
+    numbers are computed inside the program, and gradients flow to them if `differentiable`).
+    """
+    if len({id(p) for p in params}) != len(params):
+        _one_by_one(rule, params, grads, slots, counts, options, flags, differentiable)
+        return
+    if differentiable:
+        for p in params:
+            check_writable(p, op_of(rule))
+    for runs in _by_place(params, counts):
+        _record(rule, params, grads, slots, options, flags, differentiable, runs)
+
+
+def _one_by_one(
+    rule: Rule, params: Tensors, grads: Tensors, slots: list[Tensors], counts: list[Counts],
+    options: tuple[Any, ...], flags: dict[str, Any], differentiable: bool,
+) -> None:  # fmt: skip
+    """A parameter that is listed twice takes two steps."""
+    for i, p in enumerate(params):
+        column = [[s[i]] for s in slots]
+        update(rule, [p], [grads[i]], column, [counts[i]], options, flags, differentiable)
+
+
+Run = tuple[Counts, list[int]]  # parameters (by number) that share counts, dtype and device
+
+
+def _by_place(params: Tensors, counts: list[Counts]) -> list[list[Run]]:
+    """The runs of each device.  Usually there is one device and one run: the whole group."""
+    places: dict[Any, dict[Any, list[int]]] = {}
+    for i, p in enumerate(params):
+        aval = p._value.aval
+        runs = places.setdefault(aval.place, {})
+        runs.setdefault((aval.dtype, counts[i]), []).append(i)
+    return [[(key[1], run) for key, run in runs.items()] for runs in places.values()]
+
+
+def _record(
+    rule: Rule, params: Tensors, grads: Tensors, slots: list[Tensors], options: tuple[Any, ...],
+    flags: dict[str, Any], differentiable: bool, runs: list[Run],
+) -> None:  # fmt: skip
+    held = any(isinstance(o, TensorBase) for o in options)
+    numbers: list[Any] = []
+    moved: Tensors = []
+    sources: Tensors = []
+    kept: Tensors = []
+    sizes = []
+    for counts, run in runs:
+        own = (*counts, *options) if held else rule.numbers(counts, *options, **flags)
+        numbers += [x if isinstance(x, TensorBase) else float(x) for x in own]
+        moved += [params[i] for i in run]
+        sources += [grads[i] for i in run]
+        before = len(kept)
+        kept += [slot[i] for slot in slots for i in run if slot[i] is not None]
+        sizes.append((len(run), len(kept) - before))
+    static = (tuple(sizes), len(runs[0][0]) if held else None, tuple(flags.items()))
+    # Nothing here may hold the old values when the program runs: they are to be overwritten.
+    flat = [x._value if isinstance(x, TensorBase) else x for x in numbers]
+    spec = [tuple(x.aval if type(x) is Value else float for x in flat)]
+    for tensors in (moved, sources, kept):
+        values = [t._value for t in tensors]
+        spec.append(tuple(v.aval for v in values))
+        flat += values
+    del values
+    sig = lookup(op_of(rule), static, tuple(spec))
+    targets = moved + kept
+    if differentiable and modes.grad:
+        operands = [*numbers, *moved, *sources, *kept]
+        edges = [x._edge() if isinstance(x, TensorBase) else None for x in operands]
+        for t, (value, edge) in zip(targets, call(sig, flat, edges), strict=True):
+            t._assign(value, edge, True)
+        return
+    for t, value in zip(targets, recorder.record(sig, flat), strict=True):
+        t._assign(value, None, False)
+
+
+# --- step counts and other small numbers that live on the host ---------------------------------------
+
+
+def read(t: Any) -> float:
+    """The number in a 0-d tensor; no program runs if it is host data, as step counts are."""
+    array = t._value.array
+    if array is None:
+        array = recorder.concrete(t._value, "a number the optimizer needs")
+    return float(np.asarray(array))
+
+
+def read_counts(columns: list[Tensors]) -> list[Counts]:
+    """Per parameter, the numbers in its count tensors; counts that share a Value are read once."""
+    known: dict[int, float] = {}
+    rows = []
+    for tensors in zip(*columns, strict=True):
+        row = []
+        for t in tensors:
+            key = id(t._value)
+            number = known.get(key)
+            if number is None:
+                number = known[key] = read(t)
+            row.append(number)
+        rows.append(tuple(row))
+    return rows
+
+
+def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
+    """Store new counts as host data; parameters with equal counts share one Value."""
+    made: dict[Any, Value] = {}
+    for column, numbers in zip(columns, zip(*counts, strict=True), strict=True):
+        for t, number in zip(column, numbers, strict=True):
+            aval = t._value.aval
+            value = made.get((aval, number))
+            if value is None:
+                value = made[aval, number] = Value(aval, np.array(number, aval.np))
+            t._assign(value, None, False)
