@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from .._engine.device import device
-from .._gate import TensorBase
+from .._nested import fill, strip
 from ..nn.module import Module
 from ._replicate import local_devices, replicate, replicated, run_replicas
 
@@ -43,7 +42,7 @@ class DataParallel(Module):
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """The module's outputs for the whole batch."""
         tensors: list[Any] = []
-        plan = _strip((inputs, kwargs), tensors)
+        plan = strip((inputs, kwargs), tensors)
         sizes = {t.size(self.dim) for t in tensors}
         n = len(self._devices)
         if n < 2 or len(sizes) != 1:
@@ -58,26 +57,26 @@ class DataParallel(Module):
         shape: list[Any] = []
 
         def call(replica: list[Any]) -> list[Any]:
-            args, kwargs = _fill(plan, replica)
+            args, kwargs = fill(plan, replica)
             outputs: list[Any] = []
-            shape.append(_strip(self.module(*args, **kwargs), outputs))
+            shape.append(strip(self.module(*args, **kwargs), outputs))
             return outputs
 
         place = replicated(devices, self._device)
         joined = run_replicas(call, tensors, devices, place)
-        return _fill(shape[0], joined)
+        return fill(shape[0], joined)
 
     def _uneven(self, plan: Any, tensors: list[Any], size: int) -> Any:
         """torch's chunks: all of the same size but the last."""
         chunk = -(-size // len(self._devices))
         results, rests = [], []
         for i in range(0, size, chunk):
-            args, kwargs = _fill(plan, [t.narrow(self.dim, i, min(chunk, size - i)) for t in tensors])
+            args, kwargs = fill(plan, [t.narrow(self.dim, i, min(chunk, size - i)) for t in tensors])
             outputs: list[Any] = []
-            rests.append(_strip(self.module(*args, **kwargs), outputs))
+            rests.append(strip(self.module(*args, **kwargs), outputs))
             results.append(outputs)
         joined = [_join(parts, self.dim) for parts in zip(*results, strict=True)]
-        return _fill(rests[0], joined)
+        return fill(rests[0], joined)
 
 
 def _join(parts: tuple[Any, ...], dim: int) -> Any:
@@ -89,48 +88,6 @@ def _join(parts: tuple[Any, ...], dim: int) -> Any:
 
 def _index(d: Any) -> int:
     return d if isinstance(d, int) else device(d).index or 0
-
-
-class _Slot:
-    """Stands for a tensor taken out of a nested argument."""
-
-
-def _strip(x: Any, tensors: list[Any]) -> Any:
-    """A nested value with its tensors moved into a list."""
-    if isinstance(x, TensorBase):
-        tensors.append(x)
-        return _Slot
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*(_strip(i, tensors) for i in x))
-    if isinstance(x, list | tuple):
-        return type(x)(_strip(i, tensors) for i in x)
-    if isinstance(x, dict):
-        new = copy.copy(x)
-        for k in x:
-            new[k] = _strip(x[k], tensors)
-        return new
-    return x
-
-
-def _fill(x: Any, tensors: Any) -> Any:
-    """The reverse of `_strip`."""
-    supply = iter(tensors)
-
-    def fill(y: Any) -> Any:
-        if y is _Slot:
-            return next(supply)
-        if isinstance(y, tuple) and hasattr(y, "_fields"):
-            return type(y)(*map(fill, y))
-        if isinstance(y, list | tuple):
-            return type(y)(map(fill, y))
-        if isinstance(y, dict):
-            new = copy.copy(y)
-            for k in y:
-                new[k] = fill(y[k])
-            return new
-        return y
-
-    return fill(x)
 
 
 def data_parallel(

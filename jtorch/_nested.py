@@ -1,0 +1,50 @@
+"""Nested arguments with their tensors taken out and put back: what regions need of a call."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ._gate import TensorBase
+
+
+class _Slot:
+    """Stands for a tensor taken out of a nested value."""
+
+
+def strip(x: Any, tensors: list[Any]) -> Any:
+    """A nested value with its tensors moved into a list."""
+    if isinstance(x, TensorBase):
+        tensors.append(x)
+        return _Slot
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*(strip(i, tensors) for i in x))
+    if isinstance(x, list | tuple):
+        return type(x)(strip(i, tensors) for i in x)
+    if isinstance(x, dict):
+        new = copy.copy(x)
+        for k in x:
+            new[k] = strip(x[k], tensors)
+        return new
+    return x
+
+
+def fill(x: Any, tensors: Any) -> Any:
+    """The reverse of `strip`."""
+    supply = iter(tensors)
+
+    def put(y: Any) -> Any:
+        if y is _Slot:
+            return next(supply)
+        if isinstance(y, tuple) and hasattr(y, "_fields"):
+            return type(y)(*map(put, y))
+        if isinstance(y, list | tuple):
+            return type(y)(map(put, y))
+        if isinstance(y, dict):
+            new = copy.copy(y)
+            for k in y:
+                new[k] = put(y[k])
+            return new
+        return y
+
+    return put(x)

@@ -1,0 +1,81 @@
+"""`torch.utils.checkpoint`: a function as a region under `jax.checkpoint`, recomputed in backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from .._engine import region
+from .._engine.backward import modes
+from .._engine.device import TRACED, place_of
+from .._gate import wrap
+from .._nested import fill, strip
+
+
+def checkpoint(
+    function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: Any = None,
+    determinism_check: str = "default", debug: bool = False, preserve_rng_state: bool = True,
+    early_stop: bool = True, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Call `function`; its activations are computed again in backward instead of being kept.
+
+    Random numbers are the same in both passes, and writes to buffers happen once.  Reentrant or not
+    makes no difference here.  Source: torch.utils.checkpoint.checkpoint.
+    """
+    if context_fn is not None or debug:
+        raise NotImplementedError(
+            "checkpoint(context_fn=, debug=): selective checkpointing is not supported; call "
+            "checkpoint on the part to recompute, and use jtorch.pending() to see what is recorded."
+        )
+    if not preserve_rng_state:
+        raise NotImplementedError(
+            "checkpoint(preserve_rng_state=False): the recomputation always sees the same random "
+            "numbers here, at no cost; leave the argument out."
+        )
+    tensors: list[Any] = []
+    plan = strip((args, kwargs), tensors)
+    duals = [(t._value, t._edge() if modes.grad else None) for t in tensors]
+    if any(v.aval.place.traced for v, _ in duals):
+        raise NotImplementedError("checkpoint on JAX tracers: use jax.checkpoint around the function.")
+    shape: list[Any] = []
+
+    def fn(placeholders: list[Any]) -> list[Any]:
+        inputs = [wrap(v) for v in placeholders]
+        for new, (_, edge) in zip(inputs, duals, strict=True):
+            new._req = edge is not None
+        given, named = fill(plan, inputs)
+        outputs: list[Any] = []
+        shape.append(strip(function(*given, **named), outputs))
+        return [o._value for o in outputs]
+
+    place = duals[0][0].aval.place if duals else place_of(None)
+    assert place is not TRACED
+    recorded = region.record(fn, [v.aval for v, _ in duals], place)
+    results = region.call_region("checkpoint", (), jax.checkpoint, recorded, duals, place)
+    return fill(shape[0], [wrap(v, e) for v, e in results])
+
+
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
+    """A sequence of modules in `segments` checkpointed pieces; the last piece is not checkpointed."""
+    functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
+    if kwargs.pop("preserve_rng_state", True) is not True or kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    size = len(functions) // segments
+    end = -1
+    for start in range(0, size * (segments - 1), size):
+        end = start + size - 1
+        input = checkpoint(_run(functions[start : end + 1]), input, use_reentrant=use_reentrant)
+    return _run(functions[end + 1 :])(input)
+
+
+def _run(functions: list[Any]) -> Callable[[Any], Any]:
+    def forward(x: Any) -> Any:
+        for f in functions:
+            x = f(x)
+        return x
+
+    return forward
