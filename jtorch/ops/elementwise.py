@@ -1,4 +1,4 @@
-"""Arithmetic and comparison, one row each."""
+"""Arithmetic: sums, products, quotients, remainders, powers, and what is built from them."""
 
 from __future__ import annotations
 
@@ -7,54 +7,358 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from .._engine import dtype as _dtype
 from ._define import Array, Operand, Promote, Scalar, binary, op, unary
+from ._rules import dtypes, flat, is_complex, is_int, is_number, only_tensors, refuse, with_grad
 
 _D: Any = Promote.DEFAULT
+_F: Any = Promote.INT_TO_FLOAT
+_INPLACE_ARITHMETIC: Any = {"promote": _D, "broadcast": True, "inplace": True, "out": True}
+_INVERT = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
 
 
-@op(promote=_D, broadcast=True, inplace=True, out=True, dunder=("__add__", "__radd__"),
-    idunder="__iadd__", linear=True)  # fmt: skip
+# --- sums -----------------------------------------------------------------------------------------
+
+
+def _check_alpha(input: Any, other: Any, alpha: Any = int) -> None:
+    if alpha is int or not isinstance(alpha, type):
+        return
+    found = dtypes((input, other))
+    numbers = [s for s in (input, other) if isinstance(s, type)]
+    if alpha is bool and not (all(d.name == "bool" for d in found) and set(numbers) <= {bool}):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if alpha is complex and not any(d.is_complex for d in found) and complex not in numbers:
+        raise RuntimeError(
+            "For non-complex input tensors, argument alpha must not be a complex number."
+        )
+    if alpha is float and all(d.is_integral for d in found) and not set(numbers) & {float, complex}:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+
+
+def _check_sub(input: Any, other: Any, alpha: Any = int) -> None:
+    bools = [s is bool or (hasattr(s, "dtype") and s.dtype.name == "bool") for s in (input, other)]
+    tensors = [hasattr(s, "dtype") for s in (input, other)]
+    if all(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
+    if any(b and t for b, t in zip(bools, tensors, strict=True)):
+        raise RuntimeError(
+            f"Subtraction, the `-` operator, with a bool tensor is not supported. {_INVERT}"
+        )
+    _check_alpha(input, other, alpha)
+
+
+@op(linear=True, check=_check_alpha, dunder=("__add__", "__radd__"), idunder="__iadd__",
+    **_INPLACE_ARITHMETIC)  # fmt: skip
 def add(input: Array, other: Operand, *, alpha: Scalar = 1) -> Any:
     """input + alpha * other."""
-    return _scaled(input, other, alpha, jnp.add, jnp.logical_or)
+    if input.dtype == bool:
+        return jnp.logical_or(input, other if _is_one(alpha) else jnp.logical_and(other, alpha))
+    return input + _times(other, alpha)
 
 
-@op(promote=_D, broadcast=True, inplace=True, out=True, dunder=("__sub__",), rdunder="__rsub__",
-    idunder="__isub__", linear=True, aliases=("subtract",))  # fmt: skip
+@op(linear=True, check=_check_sub, dunder=("__sub__",), rdunder="__rsub__", idunder="__isub__",
+    aliases=("subtract",), **_INPLACE_ARITHMETIC)  # fmt: skip
 def sub(input: Array, other: Operand, *, alpha: Scalar = 1) -> Any:
     """input - alpha * other."""
-    return _scaled(input, other, alpha, jnp.subtract, None)
+    return input - _times(other, alpha)
 
 
-def _scaled(input: Any, other: Any, alpha: Any, f: Any, on_bool: Any) -> Any:
-    if input.dtype == bool:
-        if on_bool is None:
-            raise NotImplementedError(
-                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
-                "or `logical_xor()` operator instead."
-            )
-        return on_bool(input, other)
-    return f(input, other if _is_one(alpha) else other * alpha)
+@op(linear=True, check=_check_sub, promote=_D, broadcast=True, namespaces=("torch",))
+def rsub(input: Array, other: Operand, *, alpha: Scalar = 1) -> Any:
+    """other - alpha * input."""
+    return other - _times(input, alpha)
+
+
+def _times(x: Any, alpha: Any) -> Any:
+    return x if _is_one(alpha) else x * alpha
 
 
 def _is_one(x: Any) -> bool:
-    return not hasattr(x, "aval") and x == 1
+    return is_number(x) and bool(x == 1)
 
 
-binary("mul", lambda a, b: jnp.logical_and(a, b) if a.dtype == bool else jnp.multiply(a, b), _D,
-       dunder=("__mul__", "__rmul__"), idunder="__imul__", aliases=("multiply",))  # fmt: skip
-binary("true_divide", jnp.true_divide, Promote.INT_TO_FLOAT, grad_name="Div",
-       dunder=("__truediv__",), rdunder="__rtruediv__", idunder="__itruediv__")  # fmt: skip
-binary("eq", jnp.equal, Promote.ALWAYS_BOOL, dunder=("__eq__",))
-binary("ne", jnp.not_equal, Promote.ALWAYS_BOOL, dunder=("__ne__",), aliases=("not_equal",))
-binary("lt", jnp.less, Promote.ALWAYS_BOOL, dunder=("__lt__",), aliases=("less",))
-binary("le", jnp.less_equal, Promote.ALWAYS_BOOL, dunder=("__le__",), aliases=("less_equal",))
-binary("gt", jnp.greater, Promote.ALWAYS_BOOL, dunder=("__gt__",), aliases=("greater",))
-binary("ge", jnp.greater_equal, Promote.ALWAYS_BOOL, dunder=("__ge__",), aliases=("greater_equal",))
-unary("neg", jnp.negative, _D, dunder=("__neg__",), aliases=("negative",), linear=True)
-unary("exp", jnp.exp)
-unary("log", jnp.log)
+def _check_neg(input: Any) -> None:
+    if hasattr(input, "dtype") and input.dtype.name == "bool":
+        raise RuntimeError(f"Negation, the `-` operator, on a bool tensor is not supported. {_INVERT}")
+
+
+unary("neg", jnp.negative, _D, dunder=("__neg__",), aliases=("negative",), linear=True, check=_check_neg)
+
+
+def _check_positive(input: Any) -> None:
+    if input.dtype.name == "bool":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+
+
+# --- products and quotients -----------------------------------------------------------------------
+
+
+def _mul(a: Any, b: Any) -> Any:
+    return jnp.logical_and(a, b) if a.dtype == bool else jnp.multiply(a, b)
+
+
+binary("mul", _mul, _D, dunder=("__mul__", "__rmul__"), idunder="__imul__", aliases=("multiply",))
+binary("true_divide", jnp.true_divide, _F, grad_name="Div",
+       dunder=("__truediv__", "__div__"), rdunder="__rtruediv__", idunder="__itruediv__")  # fmt: skip
+
+
+def _floor_divide(a: Any, b: Any) -> Any:
+    """Rounded down, by torch's `div_floor_floating` for floats."""
+    if is_int(a):
+        return jnp.floor_divide(a, b)
+    rest = _rem(a, b)
+    quotient = (a - rest) / b
+    quotient = jnp.where((rest != 0) & ((b < 0) != (rest < 0)), quotient - 1, quotient)
+    whole = jnp.floor(quotient)
+    whole = jnp.where(quotient - whole > 0.5, whole + 1, whole)
+    whole = jnp.where(quotient == 0, jnp.copysign(jnp.zeros_like(quotient), a / b), whole)
+    return jnp.where(b == 0, a / b, whole)
+
+
+def _rem(a: Any, b: Any) -> Any:
+    """C's fmod, broadcasting."""
+    shape = jnp.broadcast_shapes(jnp.shape(a), jnp.shape(b))
+    return lax.rem(jnp.broadcast_to(a, shape), jnp.broadcast_to(jnp.asarray(b, a.dtype), shape))
+
+
+def _trunc_divide(a: Any, b: Any) -> Any:
+    if is_int(a):
+        return lax.div(*jnp.broadcast_arrays(a, jnp.asarray(b, a.dtype)))
+    return jnp.trunc(a / b)
+
+
+def _operands(f: Any) -> Any:
+    """Both operands as arrays: either may have come as a number."""
+    return lambda a, b: f(jnp.asarray(a), jnp.asarray(b))
+
+
+_floor_rule = _operands(flat(_floor_divide, 2))
+_trunc_rule = _operands(flat(_trunc_divide, 2))
+_ROUNDED: Any = {"namespaces": (), "out": False, "grad_name": "Div"}
+
+binary("_div_floor", _floor_rule, check=refuse("div_floor_cpu", "bool", "complex"), **_ROUNDED)
+binary("_div_trunc", _trunc_rule, check=refuse("div_trunc_cpu", "bool", "complex"), **_ROUNDED)
+binary("floor_divide", _floor_rule, check=refuse("div_floor_cpu", "bool", "complex"),
+       dunder=("__floordiv__",), rdunder="__rfloordiv__", idunder="__ifloordiv__")  # fmt: skip
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    rest = _rem(a, b)
+    return jnp.where((rest != 0) & ((b < 0) != (rest < 0)), rest + b, rest).astype(a.dtype)
+
+
+_one = lambda out, a, b: jnp.ones_like(out)  # noqa: E731
+_remainder_rule = with_grad(_remainder, _one, lambda out, a, b: -_floor_divide(a, b))
+_fmod_rule = with_grad(_rem, _one, lambda out, a, b: -_trunc_divide(a, b))
+
+binary("remainder", _operands(_remainder_rule), check=refuse("remainder_cpu", "bool", "complex"),
+       dunder=("__mod__",), rdunder="__rmod__", idunder="__imod__")  # fmt: skip
+binary("fmod", _operands(_fmod_rule), check=refuse("fmod_cpu", "bool", "complex"))
+unary("reciprocal", lambda x: 1 / x, _F)
+
+
+@op(linear=False, inplace=True, out=True, promote=_D, broadcast=True)
+def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) -> Any:
+    """input + value * tensor1 * tensor2."""
+    return input + _times(tensor1 * tensor2, value)
+
+
+def _check_addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any = int) -> None:
+    if all(d.is_integral for d in dtypes((tensor1, tensor2))):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv "
+            "will perform a true division of tensor1 and tensor2. The historic addcdiv behavior can be "
+            "implemented as (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for "
+            "integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future "
+            "addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), "
+            "for all dtypes."
+        )
+
+
+@op(inplace=True, out=True, promote=_D, broadcast=True, check=_check_addcdiv)
+def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) -> Any:
+    """input + value * tensor1 / tensor2."""
+    return input + _times(tensor1, value) / tensor2
+
+
+def _check_lerp(input: Any, end: Any, weight: Any) -> None:
+    names = [("end", end), ("weight", weight)]
+    for name, spec in names:
+        if hasattr(spec, "dtype") and hasattr(input, "dtype") and spec.dtype is not input.dtype:
+            raise RuntimeError(
+                f"expected dtype {_c_name(input.dtype)} for `{name}` but got dtype "
+                f"{_c_name(spec.dtype)}"
+            )
+    refuse("lerp_kernel_scalar", "integer")(input)
+
+
+def _c_name(d: Any) -> str:
+    """C++'s name of a dtype, as `lerp` and `dot` print it."""
+    return {"Float": "float", "Double": "double", "Long": "int64_t", "Int": "int"}.get(
+        d.scalar_name, d.scalar_name
+    )
+
+
+@op(inplace=True, out=True, promote=_D, broadcast=True, check=_check_lerp)
+def lerp(input: Array, end: Array, weight: Operand) -> Any:
+    """input + weight * (end - input), computed from the nearer end."""
+    gap = end - input
+    return jnp.where(abs(weight) < 0.5, input + weight * gap, end - gap * (1 - weight))
+
+
+# --- powers ---------------------------------------------------------------------------------------
+
+
+def _check_pow(input: Any, exponent: Any) -> None:
+    if all(s is bool or (hasattr(s, "dtype") and s.dtype.name == "bool") for s in (input, exponent)):
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
+
+
+@op(inplace=True, out=True, promote=_D, broadcast=True, check=_check_pow, dunder=("__pow__",),
+    rdunder="__rpow__", idunder="__ipow__")  # fmt: skip
+def pow_(input: Operand, exponent: Operand) -> Any:
+    """input ** exponent."""
+    if is_number(exponent):
+        return _power_of(jnp.asarray(input), exponent.item())
+    if is_int(exponent):
+        return _integer_power(jnp.asarray(input), exponent)
+    return _power(jnp.asarray(input), exponent)
+
+
+_FEW = frozenset(range(9))
+
+
+def _power_of(x: Any, e: Any) -> Any:
+    """x ** e for a known e: products where torch has them too."""
+    if e in _FEW:
+        return lax.integer_pow(x, int(e.real))
+    if is_int(x):
+        return _integer_power(x, jnp.asarray(e, x.dtype))
+    shortcut = {0.5: jnp.sqrt, -0.5: lax.rsqrt, -1.0: lambda v: 1 / v, -2.0: lambda v: 1 / (v * v)}
+    if e in shortcut:
+        return shortcut[e](x)
+    return with_grad(
+        lambda v: jnp.power(v, jnp.asarray(e, v.dtype)), lambda out, v: e * _power_of(v, e - 1)
+    )(x)
+
+
+def _integer_power(x: Any, e: Any) -> Any:
+    """Wrapping products; torch's 0, 1 or -1 for negative exponents."""
+    positive = jnp.power(x, jnp.maximum(e, 0))
+    sign = jnp.where(e % 2 == 0, 1, -1)
+    negative = jnp.where(x == 1, 1, jnp.where(x == -1, sign, 0))
+    return jnp.where(e < 0, negative, positive).astype(positive.dtype)
+
+
+def _by_base(out: Any, x: Any, e: Any) -> Any:
+    return jnp.where(e == 0, jnp.zeros_like(out), e * _power(x, e - 1))
+
+
+def _by_exponent(out: Any, x: Any, e: Any) -> Any:
+    settled = (x == 0) & (e.real >= 0)
+    return jnp.where(settled, jnp.zeros_like(out), out * jnp.log(jnp.where(settled, 1, x)))
+
+
+_power = with_grad(jnp.power, _by_base, _by_exponent)
+
+unary("square", lambda x: x * x if x.dtype != bool else x, _D, grad_name="Pow",
+      result_dtype=lambda d: _dtype.int64 if d is _dtype.bool_ else d)  # fmt: skip
 unary("sqrt", jnp.sqrt)
 unary("rsqrt", lax.rsqrt)
-unary("tanh", jnp.tanh)
-unary("clone", lambda x: x + 0 if False else x, _D, linear=True, inplace=False, out=False)
+
+
+# --- parts of a number ----------------------------------------------------------------------------
+
+unary("abs", jnp.abs, Promote.COMPLEX_TO_FLOAT, dunder=("__abs__",), aliases=("absolute",),
+      check=only_tensors("abs", refuse("abs_cpu", "bool")))  # fmt: skip
+
+
+def _check_sign(input: Any) -> None:
+    if input.dtype.is_complex:
+        raise NotImplementedError(
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use "
+            "torch.sgn instead."
+        )
+
+
+def _sign(x: Any) -> Any:
+    if x.dtype == bool:
+        return x
+    if is_complex(x):
+        size = jnp.abs(x)
+        return jnp.where(size == 0, jnp.zeros_like(x), x / jnp.where(size == 0, 1, size))
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)  # NaN gives 0, as in torch
+
+
+unary("sign", flat(_sign), _D, check=only_tensors("sign", _check_sign))
+unary("sgn", lambda x: _sign(x) if is_complex(x) else flat(_sign)(x), _D)
+
+
+def _rounding(name: str, fn: Any) -> None:
+    def check(input: Any) -> None:
+        if input.dtype.is_complex:
+            raise NotImplementedError(f"{name} is not supported for complex inputs")
+        refuse(f"{name}_vml_cpu", "bool")(input)
+
+    rule = flat(fn)
+    aliases = ("fix",) if name == "trunc" else ()
+    unary(name, lambda x: x if is_int(x) else rule(x), _D, check=only_tensors(name, check),
+          aliases=aliases)  # fmt: skip
+
+
+for _name, _fn in (("floor", jnp.floor), ("ceil", jnp.ceil), ("trunc", jnp.trunc)):
+    _rounding(_name, _fn)
+
+
+def _check_round(input: Any, *, decimals: int = 0) -> None:
+    if input.dtype.is_complex:
+        raise NotImplementedError("round is not supported for complex inputs")
+    refuse(*(("round_cpu", "integer") if decimals else ("round_vml_cpu", "bool")))(input)
+
+
+@op(promote=_D, inplace=True, out=True, check=only_tensors("round", _check_round),
+    namespaces=("torch", "Tensor", "special"))  # fmt: skip
+def round_(input: Array, *, decimals: int = 0) -> Any:
+    """To the nearest number with so many decimals; halves to even."""
+    if is_int(input):
+        return input
+    ten = 10.0 ** abs(decimals)
+    if decimals == 0:
+        return flat(jnp.round)(input)
+    if decimals > 0:
+        return flat(lambda x: jnp.round(x * ten) / ten)(input)
+    return flat(lambda x: jnp.round(x / ten) * ten)(input)
+
+
+unary("frac", with_grad(lambda x: x - jnp.trunc(x), lambda out, x: jnp.ones_like(x)), _D,
+      check=only_tensors("frac", refuse("frac_cpu", "integer")))  # fmt: skip
+@op(linear=True)
+def clone(input: Array, *, memory_format: Any = None) -> Any:
+    """A copy that gradients flow through."""
+    return input
+
+
+unary("positive", lambda x: x, _D, linear=True, inplace=False, out=False, dunder=("__pos__",),
+      check=only_tensors("positive", _check_positive))  # fmt: skip
+
+
+def _check_fill(input: Any, value: Any) -> None:
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(
+            "fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{value.ndim} dimensions."
+        )
+
+
+@op(inplace=True, namespaces=("torch",), linear=True, check=_check_fill)
+def fill(input: Array, value: Operand) -> Any:
+    """Of the shape of `input`, every element `value`."""
+    new = jnp.asarray(value)
+    if jnp.iscomplexobj(new) and not is_complex(input):
+        new = new.real
+    return jnp.broadcast_to(new.astype(input.dtype), input.shape)
