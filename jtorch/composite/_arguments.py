@@ -5,8 +5,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from .._engine import dtype as _dtype
-from .._gate import TensorBase, out, wrap
+import numpy as np
+
+from .._engine import recorder
+from .._engine.backward import modes
+from .._engine.value import from_array
+from .._gate import TensorBase, check_writable, out, put, wrap
 from ..ops import TABLE
 
 
@@ -60,14 +64,25 @@ def tensor(op: str, name: str, x: Any, position: int = 1) -> Any:
 
 def into(op: str, target: Any, result: Any) -> Any:
     """The result, written into `out=` when there is one."""
-    return result if target is None else out(TABLE[op], target, result)
+    if target is None:
+        return result
+    written = out(TABLE[op], target, result)
+    return type(result)(*written) if isinstance(result, tuple) else written
 
 
-def from_host(array: Any, dtype: Any = None) -> Any:
-    """A tensor around a fresh NumPy array."""
-    from .._engine.value import from_array
-
-    return wrap(from_array(array if dtype is None else array.astype(dtype.np)))
+def host(t: Any, reason: str) -> Any:
+    """The content as a NumPy array not to be written to; runs what is pending for it."""
+    return np.asarray(recorder.concrete(t._value, reason))
 
 
-__all__ = ["_dtype", "from_host", "integers", "into", "tensor", "tensors_of"]
+def from_host(array: Any, like: Any = None) -> Any:
+    """A tensor around a fresh NumPy array, on the device of another tensor."""
+    made = wrap(from_array(np.ascontiguousarray(array).reshape(array.shape)))
+    return made if like is None or like.device.type == "cpu" else made.to(like.device)
+
+
+def write(t: Any, new: Any, name: str = "clone") -> Any:
+    """Write `new` into `t`, after torch's checks; returns `t`."""
+    check_writable(t, TABLE[name])
+    put(t, (new._value, new._edge() if modes.grad else None))
+    return t

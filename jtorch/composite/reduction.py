@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .._functions import composite, derived
-from .._gate import TensorBase, apply, put
+from .._gate import TensorBase, apply
 from ..ops import TABLE
-from ._arguments import into
+from ._arguments import into, write
 
 
 def _extreme(name: str, pairwise: str) -> Any:
@@ -90,6 +90,4 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -
 @composite("Tensor")
 def renorm_(self: Any, p: float, dim: int, maxnorm: float) -> Any:
     """`renorm` in place."""
-    new = renorm(self, p, dim, maxnorm)
-    put(self, (new._value, new._edge()))
-    return self
+    return write(self, renorm(self, p, dim, maxnorm))

@@ -8,8 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from ._define import Array, Operand, Promote, op
-from ._dims import at_least_1d, one, several
+from ._define import Array, Arrays, Operand, Promote, op
+from ._dims import one, several
 from .norm import root
 
 
@@ -60,3 +60,187 @@ def _std_mean(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     """Standard deviation and mean."""
     variance, mean = _moments(input, dim, correction, keepdim)
     return root(variance).astype(input.real.dtype), mean.astype(input.dtype)
+
+
+def _check_cov(input: Any, fweights: Any, aweights: Any, *, correction: int) -> None:
+    if input.ndim > 2:
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+            "dimensions"
+        )
+    if input.dtype.name == "bool":
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    n = input.numel if input.ndim < 2 else input.shape[1]
+    for name, w in (("fweights", fweights), ("aweights", aweights)):
+        if w is None:
+            continue
+        if w.ndim > 1:
+            raise RuntimeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} "
+                "dimensions"
+            )
+        if w.numel != n:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the "
+                f"input but got {w.numel} != {n}"
+            )
+    if fweights is not None and not fweights.dtype.is_integral:
+        raise RuntimeError(f"cov(): expected fweights to have integral dtype but got fweights with "
+                           f"{fweights.dtype.scalar_name} dtype")  # fmt: skip
+    if aweights is not None and aweights.dtype.is_integral:
+        raise RuntimeError(f"cov(): expected aweights to have floating point dtype but got aweights "
+                           f"with {aweights.dtype.scalar_name} dtype")  # fmt: skip
+
+
+@op(promote=Promote.INT_TO_FLOAT, promotes=("input",), check=_check_cov)
+def cov(
+    input: Array, *, correction: int = 1, fweights: Array | None = None,
+    aweights: Array | None = None,
+) -> Any:  # fmt: skip
+    """Covariance matrix of the rows."""
+    x = input.reshape((1, -1)) if input.ndim < 2 else input
+    n = x.shape[1]
+    w = None
+    if fweights is not None:
+        w = fweights.reshape(-1).astype(x.real.dtype)
+    if aweights is not None:
+        a = aweights.reshape(-1).astype(x.real.dtype)
+        w = a if w is None else w * a
+    total = jnp.asarray(n, x.real.dtype) if w is None else jnp.sum(w)
+    mean = jnp.sum(x if w is None else x * w, 1, keepdims=True) / total
+    if w is not None and aweights is not None and correction:
+        free = total - correction * jnp.sum(w * aweights.reshape(-1).astype(w.dtype)) / total
+    else:
+        free = total - correction
+    off = x - mean
+    scaled = off if w is None else off * w
+    found = jnp.matmul(scaled, off.T.conj()) / jnp.maximum(free, 0)
+    return found.reshape(()) if x.shape[0] == 1 else found
+
+
+@op(promote=Promote.INT_TO_FLOAT)
+def corrcoef(input: Array) -> Any:
+    """Correlation matrix of the rows."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
+    c = cov(input)
+    if not c.ndim:
+        return c / c
+    spread = jnp.sqrt(jnp.diagonal(c).real)
+    c = c / spread[:, None] / spread[None, :]
+    if jnp.iscomplexobj(c):
+        return lax.complex(jnp.clip(c.real, -1, 1), jnp.clip(c.imag, -1, 1))
+    return jnp.clip(c, -1, 1)
+
+
+def _bins(x: Any, weight: Any, bins: int, low: Any, high: Any) -> Any:
+    """Histogram over equal bins of [low, high]; the last bin holds its right edge."""
+    wide = x.astype(jnp.float64) if x.dtype == jnp.float64 else x.astype(jnp.float32)
+    place = ((wide - low) / (high - low) * bins).astype(jnp.int64)
+    place = jnp.where((x >= low) & (x <= high), jnp.minimum(place, bins - 1), bins)
+    amount = jnp.ones(x.shape, x.dtype) if weight is None else weight
+    return jnp.zeros(bins, amount.dtype).at[place].add(amount, mode="drop")
+
+
+@op(differentiable=False, out=True)
+def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Any:
+    """Counts of elements in equal bins between min and max (of the data, when both are equal)."""
+    if bins <= 0:
+        raise RuntimeError("bins must be > 0")
+    if max < min:
+        raise RuntimeError("max must be larger than min")
+    x = input.ravel()
+    low, high = jnp.asarray(min, jnp.float64), jnp.asarray(max, jnp.float64)
+    if min == max and x.size:
+        low, high = jnp.min(x).astype(jnp.float64), jnp.max(x).astype(jnp.float64)
+    same = low == high
+    low, high = jnp.where(same, low - 1, low), jnp.where(same, high + 1, high)
+    kind = x.dtype if x.dtype.kind == "f" else jnp.float64
+    return _bins(x, None, bins, low.astype(kind), high.astype(kind))
+
+
+@op("_histogram", namespaces=(), differentiable=False)
+def _histogram(input: Array, edges: Array, weight: Array | None, *, density: bool) -> Any:
+    """Counts (or densities) of flat samples between bin edges."""
+    found = _count_between((input.ravel(),), (edges,), weight)
+    return _density(found, (edges,)) if density else found
+
+
+@op("_histogramdd", namespaces=(), differentiable=False)
+def _histogramdd(input: Array, edges: Arrays, weight: Array | None, *, density: bool) -> Any:
+    """Counts (or densities) of N-dimensional samples between bin edges."""
+    points = input.reshape((-1, input.shape[-1]))
+    found = _count_between(tuple(points[:, i] for i in range(len(edges))), tuple(edges), weight)
+    return _density(found, tuple(edges)) if density else found
+
+
+def _count_between(points: Any, edges: Any, weight: Any) -> Any:
+    places, inside = [], True
+    for x, e in zip(points, edges, strict=True):
+        at = jnp.searchsorted(e, x, side="right") - 1
+        places.append(jnp.where(x == e[-1], e.shape[0] - 2, at))
+        inside = inside & (x >= e[0]) & (x <= e[-1])
+    amount = jnp.ones(points[0].shape, points[0].dtype) if weight is None else weight.ravel()
+    amount = jnp.where(inside, amount, 0)
+    sizes = [e.shape[0] - 1 for e in edges]
+    return jnp.zeros(sizes, amount.dtype).at[tuple(places)].add(amount, mode="drop")
+
+
+def _density(found: Any, edges: Any) -> Any:
+    found = found / jnp.sum(found)
+    for d, e in enumerate(edges):
+        shape = [1] * found.ndim
+        shape[d] = -1
+        found = found / jnp.diff(e).reshape(shape)
+    return found
+
+
+@op("_bincount", namespaces=(), differentiable=False)
+def _bincount(input: Array, weights: Array | None, *, length: int) -> Any:
+    """How often each of 0 .. length-1 occurs, or the sum of its weights."""
+    kind = jnp.int64 if weights is None else (
+        weights.dtype if weights.dtype == jnp.float32 else jnp.float64
+    )
+    amount = jnp.ones(input.shape, kind) if weights is None else weights.astype(kind)
+    return jnp.zeros(length, kind).at[input.astype(jnp.int64)].add(amount, mode="drop")
+
+
+@op("_gradient", namespaces=(), promote=Promote.DEFAULT)
+def _gradient(input: Array, spacing: Array | None, step: Operand, *, dim: int, edge_order: int) -> Any:
+    """Central differences along one dimension, one-sided at its ends."""
+    d = one(dim, input.ndim)
+    x = jnp.moveaxis(input, d, -1)
+    if spacing is None:
+        inner = (x[..., 2:] - x[..., :-2]) / (2 * step)
+        first, last = _one_sided(x, step, edge_order)
+    else:
+        gaps = jnp.diff(spacing)
+        a, b = gaps[:-1], gaps[1:]
+        inner = (x[..., 2:] * a * a - x[..., :-2] * b * b + x[..., 1:-1] * (b * b - a * a)) / (
+            a * b * (a + b)
+        )
+        first, last = _one_sided_uneven(x, gaps, edge_order)
+    return jnp.moveaxis(jnp.concatenate([first, inner, last], -1), -1, d)
+
+
+def _one_sided(x: Any, step: Any, edge_order: int) -> tuple[Any, Any]:
+    if edge_order == 1:
+        return (x[..., 1:2] - x[..., :1]) / step, (x[..., -1:] - x[..., -2:-1]) / step
+    first = (-1.5 * x[..., :1] + 2 * x[..., 1:2] - 0.5 * x[..., 2:3]) / step
+    last = (1.5 * x[..., -1:] - 2 * x[..., -2:-1] + 0.5 * x[..., -3:-2]) / step
+    return first, last
+
+
+def _one_sided_uneven(x: Any, gaps: Any, edge_order: int) -> tuple[Any, Any]:
+    if edge_order == 1:
+        return (x[..., 1:2] - x[..., :1]) / gaps[0], (x[..., -1:] - x[..., -2:-1]) / gaps[-1]
+    a, b = gaps[0], gaps[1]
+    first = (-(2 * a + b) / (a * (a + b)) * x[..., :1] + (a + b) / (a * b) * x[..., 1:2]
+             - a / (b * (a + b)) * x[..., 2:3])  # fmt: skip
+    a, b = gaps[-2], gaps[-1]
+    last = (b / (a * (a + b)) * x[..., -3:-2] - (a + b) / (a * b) * x[..., -2:-1]
+            + (2 * b + a) / (b * (a + b)) * x[..., -1:])  # fmt: skip
+    return first, last
