@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 import types
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -198,8 +197,20 @@ _FIXED: dict[Any, tuple[str, str]] = {
     Generator: ("torch._C", "Generator"),
     layout: ("torch", "layout"),
 }
-# Files that jtorch cuts otherwise than torch: which of torch's a layer belongs to.
-_BY_PREFIX = {
+# Files that jtorch cuts otherwise than torch: where torch has what is in them, by path under the
+# package; a longer path counts before a shorter one, and a layer's own entry before its file's.
+_FILES = {
+    "nn": "nn.modules",
+    "nn.containers": "nn.modules.container",
+    "nn.layer_norm": "nn.modules.normalization",
+    "nn.multihead_attention": "nn.modules.activation",
+    "nn.norm": "nn.modules.batchnorm",
+    "nn.parameter": "nn.parameter",
+    "nn.parameter_containers": "nn.modules.container",
+    "nn.utils": "nn.utils",
+    "parallel": "nn.parallel",
+}
+_LAYERS = {
     "InstanceNorm": "instancenorm", "LazyInstanceNorm": "instancenorm", "Flatten": "flatten",
     "Unflatten": "flatten", "Fold": "fold", "Unfold": "fold", "Pixel": "pixelshuffle",
     "ChannelShuffle": "channelshuffle", "LazyConv": "conv", "LazyLinear": "linear",
@@ -212,40 +223,29 @@ def torch_name(obj: Any) -> tuple[str, str] | None:
     if isinstance(obj, TorchName):
         return obj.module, obj.name
     module = getattr(obj, "__module__", None) or ""
-    if module != _OURS and not module.startswith(f"{_OURS}."):
+    if not isinstance(module, str) or module.partition(".")[0] != _OURS:
         return None
-    fixed = _FIXED.get(obj)
-    if fixed is not None:
-        return fixed
     if isinstance(obj, types.FunctionType):
         return _function_name(obj)
-    name = obj.__qualname__
-    prefix = next((p for p in _BY_PREFIX if name.startswith(p)), None)
-    if prefix is not None and module.startswith(f"{_OURS}.nn."):
-        return f"torch.nn.modules.{_BY_PREFIX[prefix]}", name
-    for public in _public(module):
-        if getattr(sys.modules[public], name, None) is obj:
-            return "torch" + public.removeprefix(_OURS), name
-    return "torch" + module.removeprefix(_OURS), name
+    fixed = _FIXED.get(obj)
+    return (_torch_file(module, obj.__qualname__), obj.__qualname__) if fixed is None else fixed
 
 
-def _function_name(f: Any) -> tuple[str, str] | None:
+def _torch_file(module: str, name: str) -> str:
+    path = module.removeprefix(f"{_OURS}.")
+    layer = next((file for prefix, file in _LAYERS.items() if name.startswith(prefix)), None)
+    if layer is not None and path.startswith("nn."):
+        return f"torch.nn.modules.{layer}"
+    for ours in sorted(_FILES, key=len, reverse=True):
+        if path == ours or path.startswith(f"{ours}."):
+            return f"torch.{_FILES[ours]}{path.removeprefix(ours)}"
+    folder, _, file = path.rpartition(".")
+    return f"torch.{folder}" if file.startswith("_") and folder else f"torch.{path}"
+
+
+def _function_name(f: Any) -> tuple[str, str]:
     for space, names in NAMESPACES.items():
         for name, found in names.items():
             if found is f and space != "Tensor":
                 return "torch" if space == "torch" else f"torch.{space}", name
-    return "torch" + f.__module__.removeprefix(_OURS), f.__qualname__
-
-
-def _public(module: str) -> Iterator[str]:
-    """Imported modules that may show a class of `module` under torch's own path, best first."""
-    modules = f"{_OURS}.nn.modules"
-    if module.startswith(f"{_OURS}.nn.") and modules in sys.modules:
-        yield from (n for n in list(sys.modules) if n.startswith(f"{modules}."))
-    if "._" not in module:
-        yield module
-    parent = module.rpartition(".")[0]
-    if parent:
-        yield from sorted(n for n in sys.modules if n.startswith(f"{parent}.") and "._" not in n)
-        yield parent
-
+    return _torch_file(f.__module__, f.__qualname__), f.__qualname__
