@@ -3,12 +3,16 @@
 from . import composite as composite
 from . import creation as creation
 from . import random_ops as random_ops
+from . import utils as utils
 from . import autograd as autograd
 from . import cuda as cuda
 from . import nn as nn
+from . import optim as optim
 from . import parallel as parallel
 from . import random as random
 from . import random_ops as random_ops
+from . import utils as utils
+from . import special as special
 from ._compile import compile as compile
 from ._engine import dtype as _dtype
 from ._engine.backward import modes as _modes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from ._gate import TensorBase
@@ -31,20 +32,20 @@ def strip(x: Any, tensors: list[Any]) -> Any:
 
 def fill(x: Any, tensors: Any) -> Any:
     """The reverse of `strip`."""
-    supply = iter(tensors)
+    return _fill(x, iter(tensors))
 
-    def put(y: Any) -> Any:
-        if y is _Slot:
-            return next(supply)
-        if isinstance(y, tuple) and hasattr(y, "_fields"):
-            return type(y)(*map(put, y))
-        if isinstance(y, list | tuple):
-            return type(y)(map(put, y))
-        if isinstance(y, dict):
-            new = copy.copy(y)
-            for k in y:
-                new[k] = put(y[k])
-            return new
-        return y
 
-    return put(x)
+def _fill(x: Any, supply: Iterator[Any]) -> Any:
+    # Not a nested function: one that calls itself is a cycle, and would keep the tensors alive.
+    if x is _Slot:
+        return next(supply)
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*(_fill(i, supply) for i in x))
+    if isinstance(x, list | tuple):
+        return type(x)(_fill(i, supply) for i in x)
+    if isinstance(x, dict):
+        new = copy.copy(x)
+        for k in x:
+            new[k] = _fill(x[k], supply)
+        return new
+    return x

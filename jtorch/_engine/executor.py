@@ -72,6 +72,9 @@ def execute(program: Program) -> None:
     if not live:
         stats.counts["dropped"] += 1
         return
+    lean = program.without_dead(live)
+    if lean is not program:
+        program, live = lean, lean.live()
     if config.verify == "1":
         program.verify()
     donated = program.donatable(live)
@@ -160,10 +163,9 @@ def _compile_and_run(
     entry: Entry, program: Program, keep: list[int], vectors: Any, arrays: Any
 ) -> Any:
     event = stats.Event("compile", _difference(entry), stats.user_line())
-    listing = _detach(program)
     with _notice(program, event.line), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
-        entry.compiled = build(entry, listing, keep)
+        entry.compiled = build(entry, program.bare(), keep)
         results = entry.compiled(vectors, *arrays)
     event.seconds = time.perf_counter() - event.start
     stats.counts["compiles"] += 1
@@ -178,13 +180,6 @@ def _compile_and_run(
 
 def _committed(array: Any) -> bool:
     return bool(getattr(array, "committed", False))
-
-
-def _detach(program: Program) -> Program:
-    """A copy of the instructions without the values, so that a cache entry holds no arrays."""
-    copy = Program(program.place, 0)
-    copy.code, copy.starts = program.code, program.starts
-    return copy
 
 
 _last_shapes: dict[int, Any] = {}

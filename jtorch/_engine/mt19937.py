@@ -1,4 +1,4 @@
-"""PyTorch's CPU random engine: MT19937 draws, seeding, and the 5056-byte state of `torch.get_rng_state()`."""
+"""PyTorch's CPU random engine: MT19937 draws, seeding, and the bytes of `torch.get_rng_state()`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ DEFAULT_SEED = 67280421310721  # what torch.Generator() starts from
 WORDS = 624
 STATE_BYTES = 5056
 
-# CPUGeneratorImplState: a legacy struct with 64-bit state words, then the float cache. The three unused
-# fields and the padding are zero in every state torch writes.
+# CPUGeneratorImplState: a legacy struct with 64-bit state words, then the float cache. The unused
+# fields and the padding are zero in every state that torch writes.
 _LAYOUT = np.dtype(
     {
         "names": [
@@ -38,8 +38,7 @@ _LAYOUT = np.dtype(
 class Generator:
     """A `torch.Generator` for the CPU: same seeds, same draws, same state bytes.
 
-    NumPy's MT19937 is the engine; it seeds and twists exactly as torch's does, and `pos` there is `next` here.
-    `next_normal` is the second half of the last double Box-Muller pair, which torch keeps for the next call.
+    NumPy's MT19937 is the engine: it seeds and twists as torch's does; its `pos` is torch's `next`.
     """
 
     __slots__ = ("_engine", "_fetch", "_float_normal", "_idle_next", "_next_normal", "_seed")
@@ -50,7 +49,7 @@ class Generator:
 
     device = "cpu"
 
-    # --- seeding ---------------------------------------------------------------------------------------------
+    # --- seeding ----------------------------------------------------------------------------------
 
     def manual_seed(self, seed: int) -> Generator:
         """Restart the stream; negative seeds count from 2**64. Returns the generator."""
@@ -71,7 +70,7 @@ class Generator:
         """The seed of the last `manual_seed`, `seed` or `set_state`."""
         return self._seed
 
-    # --- draws -----------------------------------------------------------------------------------------------
+    # --- draws ------------------------------------------------------------------------------------
 
     def random(self) -> int:
         """One 32-bit draw."""
@@ -129,7 +128,7 @@ class Generator:
         self._idle_next = None
         return self._engine
 
-    # --- state -----------------------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------
 
     def get_state(self) -> npt.NDArray[np.uint8]:
         """The state as torch's 5056 bytes, a new array."""
@@ -150,8 +149,8 @@ class Generator:
         """Continue from bytes that `get_state` here or in torch returned."""
         record = _unpack_state(state)
         left, position = int(record["left"]), int(record["next"])
-        # torch twists once `left` runs out, whatever `next` says; a state that is not about to twist and
-        # whose `next` disagrees with `left` reads past the end of torch's array.
+        # torch twists once `left` runs out, whatever `next` says; before that, a `next` that
+        # disagrees with `left` makes it read past the end of its array.
         idle = left == 1
         if not record["seeded"] or not 0 < left <= WORDS or position > WORDS:
             raise RuntimeError("Invalid mt19937 state")
@@ -173,7 +172,7 @@ class Generator:
         return _restore, (self.get_state(),)
 
     def words(self) -> npt.NDArray[np.uint32]:
-        """The bare engine: 624 state words, then how many of them are used up (624: twist before drawing)."""
+        """The bare engine: 624 state words, then how many of them are used up."""
         if self._fetch is not None:
             self.set_words(self._fetch())
         state: Any = self._engine.state["state"]
@@ -187,7 +186,7 @@ class Generator:
         self._fetch = None
 
     def lend(self, fetch: Callable[[], npt.NDArray[np.uint32]]) -> None:
-        """The words now live elsewhere (in a program that draws); `fetch` brings them home at the next use here."""
+        """The words live in a program that draws; `fetch` brings them home when needed here."""
         self._fetch = fetch
         self._idle_next = None
 
@@ -199,10 +198,10 @@ def _restore(state: npt.NDArray[np.uint8]) -> Generator:
 def _unpack_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
-    seed = int(seed)
-    if not -(2**63) <= seed < 2**64:
+    number = int(seed)
+    if not -(2**63) <= number < 2**64:
         raise ValueError("Overflow when unpacking long long")
-    return seed % 2**64
+    return number & (2**64 - 1)
 
 
 def _unpack_state(state: Any) -> Any:
@@ -210,6 +209,7 @@ def _unpack_state(state: Any) -> Any:
         raise TypeError("RNG state must be a torch.ByteTensor")
     if state.size != STATE_BYTES:
         raise RuntimeError(
-            f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to be {state.size}"
+            f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state "
+            f"size to be {state.size}"
         )
     return np.frombuffer(np.ascontiguousarray(state).tobytes(), _LAYOUT)[0]

@@ -114,6 +114,12 @@ class Program:
         for a, b in zip(self.starts, ends, strict=True):
             yield TABLE[self.code[a]], self.code[a + 1 : b]
 
+    def bare(self) -> Program:
+        """The instructions without values, numbers or results: what a cache may keep."""
+        copy = Program(self.place, 0)
+        copy.code, copy.starts = self.code, self.starts
+        return copy
+
     def ids(self) -> list[int]:
         """The signature ids alone."""
         code = self.code
@@ -147,11 +153,45 @@ class Program:
         """
         parts = Program(self.place, 0), Program(self.place, self.next_check)
         parts[1].owner = self.owner
+        self._replay(lambda index: parts[index >= at])
+        parts[1].grads = self.grads
+        parts[1].mark = max(0, self.mark - at)
+        return parts
+
+    def without_dead(self, live: list[tuple[int, Value]]) -> Program:
+        """This program, or one without the instructions that no output needs.
+
+        What was overwritten or never read would only make equal work look different.
+        """
+        needed = bytearray(len(self.outs))
+        for i, _ in live:
+            needed[i] = 1
+        code, slot, end, alive = self.code, len(self.outs), len(self.code), []
+        for start in reversed(self.starts):
+            n = len(TABLE[code[start]].outs)
+            slot -= n
+            use = needed[slot] if n == 1 else any(needed[slot : slot + n])
+            alive.append(use)
+            if use:
+                for i in code[start + 1 : end]:
+                    if i >= 0:
+                        needed[i] = 1
+            end = start
+        if all(alive):
+            return self
+        alive.reverse()
+        lean = Program(self.place, self.next_check)
+        lean.owner = self.owner
+        self._replay(lambda index: lean if alive[index] else None)
+        return lean
+
+    def _replay(self, target: Callable[[int], Program | None]) -> None:
+        """Append each instruction to the program `target` names (None: to none); values move along."""
         taken = dict.fromkeys(_PACKS, 0)
         slots: list[Value | None] = [r() for r in self.outs]
         done = 0
         for index, (sig, operands) in enumerate(self.instructions()):
-            part = parts[index >= at]
+            part = target(index)
             flat, ids = [], iter(operands)
             for kind in sig.flat:
                 if isinstance(kind, Aval):
@@ -160,6 +200,9 @@ class Program:
                 else:
                     flat.append(self.numbers[kind][taken[kind]])
                     taken[kind] += 1
+            if part is None:
+                done += len(sig.outs)
+                continue
             for fresh in part.emit(sig, flat, self.lines[index]):
                 old = slots[done]
                 if old is None:
@@ -169,9 +212,6 @@ class Program:
                     part.outs[fresh.slot] = weakref.ref(old)
                 done += 1
         self.leaves, self.leaf_index = [], {}  # a reference left here would forbid donation
-        parts[1].grads = self.grads
-        parts[1].mark = max(0, self.mark - at)
-        return parts
 
     def verify(self) -> None:
         """Raise AssertionError if the program is not well formed (JTORCH_VERIFY=1)."""

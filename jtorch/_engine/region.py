@@ -44,6 +44,7 @@ class Recorded:
         leaf_at = [order[id(v)] for v in program.leaves]
         wanted = [(v.slot, -1) if v.program is program else (-1, order[id(v)]) for v in self.outputs()]
         keep = [slot for slot, _ in wanted if slot >= 0]
+        bare = program.bare()  # the function outlives this call: it must not hold values
 
         def run(*flat: Any) -> tuple[Any, ...]:
             arrays, given = flat[: n_in + n_captured], flat[n_in + n_captured :]
@@ -51,7 +52,7 @@ class Recorded:
             for kind, x in zip(kinds, given, strict=True):
                 by_type[kind].append(x)
             leaves = [arrays[i] for i in leaf_at]
-            computed = iter(program.as_function(keep, lambda t, i: by_type[t][i])(leaves))
+            computed = iter(bare.as_function(keep, lambda t, i: by_type[t][i])(leaves))
             return tuple(next(computed) if slot >= 0 else arrays[i] for slot, i in wanted)
 
         return run

@@ -37,6 +37,11 @@ def as_complex(parts: Array, dtype: np.dtype[Any]) -> Array:
     return parts.view(dtype).reshape(parts.shape[:-1])
 
 
+def largest_of(dtype: np.dtype[Any]) -> float:
+    """The largest number of a floating type."""
+    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
+
+
 def require(dtype: np.dtype[Any], allowed: Sequence[np.dtype[Any]], kernel: str) -> None:
     if dtype not in allowed:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_name(dtype)}'")
@@ -47,8 +52,9 @@ def scalar_name(dtype: np.dtype[Any]) -> str:
 
 
 _TYPE_NAMES = {
-    "Byte": "unsigned char", "Char": "signed char", "Short": "short int", "Int": "int", "Long": "long int",
-    "UInt16": "short unsigned int", "UInt32": "unsigned int", "UInt64": "long unsigned int", "Bool": "bool",
+    "Byte": "unsigned char", "Char": "signed char", "Short": "short int", "Int": "int",
+    "Long": "long int", "UInt16": "short unsigned int", "UInt32": "unsigned int",
+    "UInt64": "long unsigned int", "Bool": "bool",
     "Half": "c10::Half", "BFloat16": "c10::BFloat16", "Float": "float", "Double": "double",
     "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>",
 }  # fmt: skip

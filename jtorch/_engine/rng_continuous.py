@@ -1,8 +1,9 @@
 """PyTorch's CPU samplers of continuous distributions (and the geometric one), number for number.
 
-Every function takes (generator, shape, dtype, parameters), draws in the order in which torch 2.13 fills a
-contiguous tensor, and raises what torch raises. The float32 normals are those of torch's x86 builds (AVX2,
-AVX-512). Doubles go through the C library, as in torch, so their last bit is the machine's.
+Every function takes (generator, shape, dtype, parameters), draws in the order in which torch 2.13
+fills a contiguous tensor, and raises what torch raises. The float32 normals are those of torch's
+x86 builds (AVX2, AVX-512). Doubles go through the C library, as in torch: their last bit is the
+machine's.
 """
 
 from __future__ import annotations
@@ -11,52 +12,70 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
 from . import rng_kernels as kernels
+from .errors import broadcast_shapes
 from .mt19937 import Generator
 from .rng_checks import (
-    BFLOAT16, BLOCK, DOUBLE, FLOATING, ALL_TYPES, HALF, Array, DType, Shape,
-    as_complex, part, require, scalar_name, size, type_name,
+    ALL_TYPES,
+    BFLOAT16,
+    BLOCK,
+    DOUBLE,
+    FLOATING,
+    HALF,
+    Array,
+    DType,
+    Shape,
+    as_complex,
+    largest_of,
+    part,
+    require,
+    scalar_name,
+    size,
+    type_name,
 )  # fmt: skip
 
+# --- uniform --------------------------------------------------------------------------------------
 
-# --- uniform -------------------------------------------------------------------------------------------------
 
-
+@np.errstate(all="ignore")
 def uniform(
     generator: Generator, shape: Shape, dtype: DType, low: float = 0.0, high: float = 1.0
 ) -> Array:
     """`uniform_(low, high)`; the complex types sample both parts."""
     dtype = np.dtype(dtype)
     if dtype.kind == "c":
-        return (
-            as_complex(uniform(generator, (*shape, 2), part(dtype), low, high), dtype)
-            if size(shape)
-            else np.empty(shape, dtype)
-        )
+        if size(shape) == 0:
+            return np.empty(shape, dtype)
+        return as_complex(uniform(generator, (*shape, 2), part(dtype), low, high), dtype)
     low, high = _uniform_bounds(dtype, low, high)
-    count = size(shape)
+    unit = (low, high) == (0.0, 1.0)
     if dtype == DOUBLE:
-        values = generator.uniform53(count)
-        if (low, high) != (0.0, 1.0):
+        values: Array = generator.uniform53(size(shape))
+        if not unit:
             values = kernels.fma64(values, high - low, low)
     else:
-        values = generator.uniform24(count)
-        if (low, high) != (0.0, 1.0):
+        values = generator.uniform24(size(shape))
+        if not unit:
             start, stop = np.float32(low), np.float32(high)
             values = kernels.fma32(values, stop - start, start)
-    values = values.astype(dtype, copy=False)
-    first, last = (np.float32(x).astype(dtype) if dtype != DOUBLE else x for x in (low, high))
-    values[values == last] = first  # a rounding to the excluded end becomes the included one
+        values = values.astype(dtype, copy=False)
+    if not unit or dtype.itemsize == 2:
+        first, last = (_rounded(x, dtype) for x in (low, high))
+        values[values == last] = first  # a rounding to the excluded end becomes the included one
     return values.reshape(shape)
+
+
+def _rounded(x: float, dtype: np.dtype[Any]) -> Any:
+    """A number in a floating type, rounded to float32 on the way to a smaller one."""
+    return x if dtype == DOUBLE else np.float32(x).astype(dtype)
 
 
 def _uniform_bounds(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:
     require(dtype, FLOATING, "check_uniform_bounds")
-    largest = float(ml_dtypes.finfo(dtype).max)
+    largest = largest_of(dtype)
     for name, value in (("from", low), ("to", high)):
         if not -largest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {type_name(dtype)}")
@@ -66,15 +85,16 @@ def _uniform_bounds(dtype: np.dtype[Any], low: float, high: float) -> tuple[floa
         )
     if high - low > largest:
         raise RuntimeError(
-            f"uniform_ expects to-from <= std::numeric_limits<{scalar_name(dtype)}>::max(), but found "
-            f"to={high:g} and from={low:g} which result in to-from to exceed the limit"
+            f"uniform_ expects to-from <= std::numeric_limits<{scalar_name(dtype)}>::max(), but "
+            f"found to={high:g} and from={low:g} which result in to-from to exceed the limit"
         )
     return float(low), float(high)
 
 
-# --- normal --------------------------------------------------------------------------------------------------
+# --- normal ---------------------------------------------------------------------------------------
 
 
+@np.errstate(all="ignore")
 def normal(
     generator: Generator,
     shape: Shape,
@@ -84,7 +104,7 @@ def normal(
     *,
     contiguous: bool = True,
 ) -> Array:
-    """`normal_(mean, std)`; torch fills tensors that are not contiguous by another algorithm, in memory order."""
+    """`normal_(mean, std)`; torch fills a tensor that is not contiguous by another algorithm."""
     dtype = np.dtype(dtype)
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
@@ -98,15 +118,13 @@ def normal(
         return as_complex(parts, dtype)
     require(dtype, FLOATING, "normal_kernel_cpu")
     fill = _fill_normal if count >= 16 and contiguous else _serial_normal
-    return (
-        fill(generator, count, dtype, float(mean), float(std))
-        .astype(dtype, copy=False)
-        .reshape(shape)
-    )
+    values = fill(generator, count, dtype, float(mean), float(std))
+    return values.astype(dtype, copy=False).reshape(shape)
 
 
+@np.errstate(all="ignore")
 def normal_tensors(generator: Generator, mean: Array | float, std: Array | float) -> Array:
-    """`torch.normal` with a tensor for either parameter; the result has the mean's dtype if that is a tensor."""
+    """`torch.normal` with a tensor for either parameter, in the dtype of the first tensor."""
     if not isinstance(std, np.ndarray):
         assert isinstance(mean, np.ndarray)
         return _in_dtype(np.add, normal(generator, mean.shape, mean.dtype, 0.0, std), mean)
@@ -114,23 +132,25 @@ def normal_tensors(generator: Generator, mean: Array | float, std: Array | float
         raise RuntimeError("normal expects standard deviation to be non-complex")
     if std.size and not (std.min() >= 0):
         raise RuntimeError("normal expects all elements of std >= 0.0")
-    like = mean if isinstance(mean, np.ndarray) else std
-    shape = np.broadcast_shapes(std.shape, np.shape(mean))
-    sample = _in_dtype(np.multiply, normal(generator, shape, like.dtype), std)
-    return _in_dtype(
-        np.add, sample, np.asarray(mean, None if isinstance(mean, np.ndarray) else like.dtype)
-    )
+    if not isinstance(mean, np.ndarray):
+        mean = np.asarray(mean, std.dtype)
+        shape, dtype = std.shape, std.dtype
+    else:
+        shape, dtype = broadcast_shapes(mean.shape, std.shape), mean.dtype
+    sample = _in_dtype(np.multiply, normal(generator, shape, dtype), std)
+    return _in_dtype(np.add, sample, mean)
 
 
 def _in_dtype(function: np.ufunc, target: Array, other: Array) -> Array:
     """torch's in-place arithmetic: compute in the promoted type, store in the target's."""
-    return function(target, other).astype(target.dtype, copy=False)
+    result: Array = function(target, other)
+    return result.astype(target.dtype, copy=False)
 
 
 def _fill_normal(
     generator: Generator, count: int, dtype: np.dtype[Any], mean: float, std: float
 ) -> Array:
-    """Box-Muller over blocks of 16; a last partial block makes torch redraw the last 16 elements."""
+    """Box-Muller over blocks of 16; for a partial block torch draws the last 16 elements again."""
     draw: Callable[[int], Array] = generator.uniform24
     transform: Callable[[Any], Array] = kernels.normals_f32
     if dtype == DOUBLE:
@@ -176,18 +196,16 @@ def _scale_serial(values: Array, mean: float, std: float) -> Array:
 
 
 class _SerialNormals:
-    """One standard normal after another in double, the way torch makes few of them or a log-normal.
+    """One standard normal after another in double, as torch makes few of them or a log-normal.
 
-    A pair of uniforms gives a cosine and a sine; the generator keeps an unused sine for the next call.
+    A pair of uniforms gives a cosine and a sine; the generator keeps an unused sine for later.
     """
 
     def __init__(self, generator: Generator, count: int) -> None:
         kept = generator.take_normal()
-        self._kept = kept
-        self._skip = (
-            0 if kept is None else 1
-        )  # the kept sine counts as the second of a pair before the first
-        self._count = count
+        self._kept, self._count = kept, count
+        # The kept sine counts as the second normal of a pair before the first one.
+        self._skip = 0 if kept is None else 1
         pairs = (count - self._skip + 1) // 2
         uniforms = generator.uniform53(2 * pairs).reshape(-1, 2)
         if kept is not None:
@@ -221,9 +239,10 @@ class _SerialNormals:
         return values
 
 
-# --- distributions by inversion ------------------------------------------------------------------------------
+# --- distributions by inversion -------------------------------------------------------------------
 
 
+@np.errstate(all="ignore")
 def log_normal(
     generator: Generator, shape: Shape, dtype: DType, mean: float = 1.0, std: float = 2.0
 ) -> Array:
@@ -250,6 +269,7 @@ def log_normal(
     )
 
 
+@np.errstate(all="ignore")
 def exponential(generator: Generator, shape: Shape, dtype: DType, lambd: float = 1.0) -> Array:
     """`exponential_(lambd)`."""
     dtype, count = np.dtype(dtype), size(shape)
@@ -259,8 +279,8 @@ def exponential(generator: Generator, shape: Shape, dtype: DType, lambd: float =
         return np.empty(shape, dtype)
     if dtype not in FLOATING:
         raise RuntimeError(
-            "Exponential distribution is a continuous probability distribution. dtype must be a floating point "
-            f"but you specified {scalar_name(dtype)}"
+            "Exponential distribution is a continuous probability distribution. dtype must be a "
+            f"floating point but you specified {scalar_name(dtype)}"
         )
     minus_u = -generator.uniform53(count)
     scale = -1.0 / lambd
@@ -277,6 +297,7 @@ def exponential(generator: Generator, shape: Shape, dtype: DType, lambd: float =
     )
 
 
+@np.errstate(all="ignore")
 def cauchy(
     generator: Generator, shape: Shape, dtype: DType, median: float = 0.0, sigma: float = 1.0
 ) -> Array:
@@ -286,8 +307,8 @@ def cauchy(
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     if dtype not in FLOATING:
         raise RuntimeError(
-            "Cauchy distribution is a continuous probability distribution. dtype must be a floating point "
-            f"but you specified {type_name(dtype)}"
+            "Cauchy distribution is a continuous probability distribution. dtype must be a "
+            f"floating point but you specified {type_name(dtype)}"
         )
     angle = math.pi * (generator.uniform53(count) - 0.5)
 
@@ -303,6 +324,7 @@ def cauchy(
     )
 
 
+@np.errstate(all="ignore")
 def geometric(generator: Generator, shape: Shape, dtype: DType, p: float) -> Array:
     """`geometric_(p)`: whole numbers, in any real dtype but bool."""
     dtype, count = np.dtype(dtype), size(shape)
@@ -312,8 +334,7 @@ def geometric(generator: Generator, shape: Shape, dtype: DType, p: float) -> Arr
         return np.empty(shape, dtype)
     require(dtype, ALL_TYPES, "geometric_cpu")
     u, scale = generator.uniform53(count), math.log1p(-p)
-    with np.errstate(divide="ignore"):
-        trials = np.log(u) / scale
+    trials = np.log(u) / scale
     low, high = np.ceil(trials * (1 - kernels.MARGIN)), np.ceil(trials * (1 + kernels.MARGIN))
     unsure = np.flatnonzero((low != high) & (u > 0))
     low[unsure] = np.ceil(kernels.libm("log", u[unsure]) / scale)
@@ -321,7 +342,7 @@ def geometric(generator: Generator, shape: Shape, dtype: DType, p: float) -> Arr
 
 
 def _finish(values: Array, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    """Doubles in torch's other dtypes: half types by way of float32, integers as x86 converts them."""
+    """Doubles in another dtype: half types by way of float32, integers as x86 converts them."""
     if dtype in (HALF, BFLOAT16):
         values = values.astype(np.float32, copy=False)
     if dtype.kind in "iu":

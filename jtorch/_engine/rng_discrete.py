@@ -6,14 +6,28 @@ import math
 import warnings
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
 from .mt19937 import Generator
 from .rng_checks import (
-    ALL_TYPES, BFLOAT16, BLOCK, BOOL, DOUBLE, FLOAT, FLOATING, HALF, LONG, Array, DType, Shape,
-    require, scalar_name, size, type_name,
+    ALL_TYPES,
+    BFLOAT16,
+    BLOCK,
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    FLOATING,
+    HALF,
+    LONG,
+    Array,
+    DType,
+    Shape,
+    largest_of,
+    require,
+    scalar_name,
+    size,
+    type_name,
 )  # fmt: skip
 from .rng_continuous import exponential
 
@@ -21,7 +35,7 @@ _LOWEST, _LARGEST = -(2**63), 2**63 - 1
 _DIGITS = {HALF: 11, BFLOAT16: 8, FLOAT: 24, DOUBLE: 53}
 
 
-# --- random_ -------------------------------------------------------------------------------------------------
+# --- random_ --------------------------------------------------------------------------------------
 
 
 def random(
@@ -53,7 +67,7 @@ def randint(generator: Generator, shape: Shape, dtype: DType, low: int, high: in
 def _random_range(
     generator: Generator, count: int, dtype: np.dtype[Any], low: int, high: int
 ) -> Array:
-    """low + draw % (high - low): 64-bit draws from a span of 2**28 on, where 32 bits would be skewed."""
+    """low + draw % (high - low); from a span of 2**28 on torch draws 64 bits, against the skew."""
     span = (high - low) % 2**64
     if span < 2**28:
         draws = _remainder(generator.draw32(count), np.uint32(span)).astype(np.uint64)
@@ -125,8 +139,8 @@ def _bounds(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]
         low = _inner_low(dtype, low)
         if low >= last:
             raise RuntimeError(
-                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted "
-                f"to dtype, but got from={low} > to_inc={last}"
+                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' "
+                f"casted to dtype, but got from={low} > to_inc={last}"
             )
     else:
         last = 1 if dtype == BOOL else int(np.iinfo(dtype).max)
@@ -144,7 +158,7 @@ def _check_kind(dtype: np.dtype[Any], high: int | None) -> None:
 
 def _check_range(dtype: np.dtype[Any], value: int, name: str) -> None:
     if dtype in FLOATING:
-        largest = int(float(ml_dtypes.finfo(dtype).max))
+        largest = int(largest_of(dtype))
         smallest = -largest
     elif dtype == BOOL:
         smallest, largest = 0, 1
@@ -157,7 +171,8 @@ def _check_range(dtype: np.dtype[Any], value: int, name: str) -> None:
         warnings.warn(
             f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations "
             f"{type_name(dtype)} can support discrete uniform distribution only within this range. "
-            "This warning will become an error in version 1.7 release, please fix the code in advance",
+            "This warning will become an error in version 1.7 release, please fix the code in "
+            "advance",
             stacklevel=2,
         )
 
@@ -167,24 +182,24 @@ def _inner_low(dtype: np.dtype[Any], low: int) -> int:
     rounded = _round_trip(dtype, low + 1)
     if rounded >= low:
         return low
-    return rounded + 2 ** (abs(low + 1).bit_length() - _DIGITS[dtype])
+    return rounded + (1 << (abs(low + 1).bit_length() - _DIGITS[dtype]))
 
 
 def _inner_high(dtype: np.dtype[Any], high: int) -> int:
     rounded = _round_trip(dtype, high - 1)
     if rounded < high:
         return high
-    return rounded - 2 ** (abs(high - 1).bit_length() - _DIGITS[dtype])
+    return rounded - (1 << (abs(high - 1).bit_length() - _DIGITS[dtype]))
 
 
 def _round_trip(dtype: np.dtype[Any], value: int) -> int:
-    """int64 to the floating type and back; what does not fit becomes the lowest int64, as on x86."""
+    """int64 to the floating type and back; what does not fit becomes the lowest, as on x86."""
     with np.errstate(over="ignore"):
         number = float(_from_integers(np.array([value], np.int64), dtype)[0])
     return int(number) if abs(number) < 2.0**63 else _LOWEST
 
 
-# --- randperm ------------------------------------------------------------------------------------------------
+# --- randperm -------------------------------------------------------------------------------------
 
 _WIDE_PERMUTATION = (2**32 - 1) // 20
 
@@ -195,7 +210,8 @@ def randperm(generator: Generator, n: int, dtype: DType = np.int64) -> Array:
     _check_permutation(n, dtype)
     if n >= _WIDE_PERMUTATION:
         raise NotImplementedError(
-            f"randperm of {_WIDE_PERMUTATION} or more elements; shuffle in pieces, or sample indices with randint"
+            f"randperm of {_WIDE_PERMUTATION} or more elements; shuffle in pieces, or sample "
+            "indices with randint"
         )
     left = np.arange(n, 1, -1, dtype=np.uint32)  # how many elements step k may choose from
     choice = generator.draw32(len(left)) % left
@@ -253,7 +269,7 @@ def _check_permutation(n: int, dtype: np.dtype[Any]) -> None:
     require(dtype, ALL_TYPES, "randperm")
 
 
-# --- Bernoulli -----------------------------------------------------------------------------------------------
+# --- Bernoulli ------------------------------------------------------------------------------------
 
 
 def bernoulli(generator: Generator, shape: Shape, dtype: DType, p: float = 0.5) -> Array:
@@ -306,8 +322,8 @@ def bernoulli_tensor(
     require(p.dtype, FLOATING, "bernoulli_tensor_cpu_p_")
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError(
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  "
-            "If so, please report an enhancement request to PyTorch.)"
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message "
+            "be improved?  If so, please report an enhancement request to PyTorch.)"
         )
     draw = generator.uniform53 if p.dtype == DOUBLE else generator.uniform24
     chance = p if p.dtype == DOUBLE else p.astype(np.float32, copy=False)
@@ -315,7 +331,7 @@ def bernoulli_tensor(
     return success.astype(dtype, copy=False)
 
 
-# --- multinomial ---------------------------------------------------------------------------------------------
+# --- multinomial ----------------------------------------------------------------------------------
 
 
 def multinomial(
@@ -323,8 +339,8 @@ def multinomial(
 ) -> npt.NDArray[np.int64]:
     """`torch.multinomial(weights, count, replacement)` for one row of weights or several.
 
-    Differs from torch where two of the quotients that rank a draw without replacement are equal: torch's order
-    is then that of C++'s unstable sort, here the smaller index comes first.
+    Differs from torch where two of the quotients that rank a draw without replacement are equal:
+    torch's order is then that of C++'s unstable sort, here the smaller index comes first.
     """
     _check_multinomial(weights, count, replacement)
     shape = (*weights.shape[:-1], count)
@@ -340,12 +356,13 @@ def multinomial(
     with np.errstate(divide="ignore", invalid="ignore"):
         quotient = weights / exponential(generator, weights.shape, weights.dtype)
     if count == 1:
-        return quotient.argmax(axis=-1, keepdims=True).astype(np.int64, copy=False)
+        best: npt.NDArray[np.int64] = quotient.argmax(axis=-1, keepdims=True)
+        return best
     return np.argsort(-quotient, axis=-1, kind="stable")[..., :count]
 
 
 def _by_cumulative(generator: Generator, weights: Array, count: int) -> npt.NDArray[np.intp]:
-    """Draws with replacement: a search in the running sums, kept in float32 or double as torch keeps them."""
+    """Draws with replacement: a search in the running sums, in float32 or double as in torch."""
     if not (weights >= 0).all():
         raise RuntimeError("invalid multinomial distribution (encountering probability entry < 0)")
     if not np.isfinite(weights).all():
@@ -365,7 +382,8 @@ def _check_multinomial(weights: Array, count: int, replacement: bool) -> None:
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if weights.dtype not in FLOATING:
         raise RuntimeError(
-            f"multinomial only supports floating-point dtypes for input, got: {scalar_name(weights.dtype)}"
+            "multinomial only supports floating-point dtypes for input, got: "
+            f"{scalar_name(weights.dtype)}"
         )
     if count <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
@@ -380,5 +398,6 @@ def _check_multinomial(weights: Array, count: int, replacement: bool) -> None:
         if count > 1:
             raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
         raise RuntimeError(
-            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+            "identity."
         )

@@ -20,7 +20,7 @@ MARGIN = (
 )  # relative; NumPy's vector functions stay within 4 ulp, the C library's within 1
 
 
-# --- the C library's functions -------------------------------------------------------------------------------
+# --- the C library's functions --------------------------------------------------------------------
 
 
 def libm(name: str, x: F64) -> F64:
@@ -29,10 +29,19 @@ def libm(name: str, x: F64) -> F64:
     NumPy's loop does it where NumPy has no vector version of its own; those differ in the last bit.
     """
     if x.size > _SMALL and _is_libm(name):
-        return getattr(np, name)(x)
-    return np.fromiter(map(getattr(math, name), x.tolist()), np.float64, x.size)
+        result: F64 = getattr(np, name)(x)
+        return result
+    return np.fromiter(map(_FUNCTIONS[name], x.tolist()), np.float64, x.size)
 
 
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 709.0 else float(np.exp(x))  # Python raises where C returns infinity
+
+
+_FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "log": math.log, "log1p": math.log1p, "exp": _exp, "sin": math.sin, "cos": math.cos,
+    "tan": math.tan,
+}  # fmt: skip
 _DOMAIN = {"log": (1e-9, 1.0), "log1p": (-1 + 1e-9, 0.0), "exp": (-9.0, 9.0), "sin": (0.0, TWO_PI),
            "cos": (0.0, TWO_PI), "tan": (-1.57, 1.57)}  # fmt: skip
 
@@ -41,7 +50,7 @@ _DOMAIN = {"log": (1e-9, 1.0), "log1p": (-1 + 1e-9, 0.0), "exp": (-9.0, 9.0), "s
 def _is_libm(name: str) -> bool:
     """Whether NumPy's loop gives the bits of `math`'s function at 20,000 points."""
     x = np.linspace(*_DOMAIN[name], 20_000)
-    exact = np.fromiter(map(getattr(math, name), x.tolist()), np.float64, x.size)
+    exact = np.fromiter(map(_FUNCTIONS[name], x.tolist()), np.float64, x.size)
     return bool(np.array_equal(getattr(np, name)(x), exact))
 
 
@@ -50,9 +59,9 @@ def sampled(
 ) -> F32 | F64:
     """`count` samples that torch computes in double: all of them, or their float32 roundings.
 
-    `exact(indices)` are the doubles; they are returned if `approximate` is None. Else `approximate()` gives
-    approximations with bounds on their errors, and only the elements whose bound straddles a rounding boundary
-    of float32 (one in 2**24 or so) are computed exactly.
+    `exact(indices)` are the doubles; they are returned if `approximate` is None. Else
+    `approximate()` gives approximations with bounds on their errors, and only the elements whose
+    bound straddles a rounding boundary of float32 (one in 2**24 or so) are computed exactly.
     """
     if approximate is None:
         return exact(slice(None))
@@ -67,15 +76,15 @@ def sampled(
     return low
 
 
-# --- fused multiply-add --------------------------------------------------------------------------------------
+# --- fused multiply-add ---------------------------------------------------------------------------
 
 
 def fma32(a: F32, b: np.float32, c: np.float32) -> F32:
     """a * b + c rounded once to float32."""
     product = a.astype(np.float64) * np.float64(b)  # exact: 48 bits
     total = product + np.float64(c)
-    # Rounding to double and then to float32 goes wrong only where the double lands on the midpoint of two
-    # float32 without being the exact sum: push it off, to the side of the error.
+    # Rounding to double and then to float32 goes wrong only where the double lands on the midpoint
+    # of two float32 without being the exact sum: push it off, to the side of the error.
     tied = np.flatnonzero((total.view(np.int64) & 0x1FFFFFFF) == 0x10000000)
     if tied.size:
         part, whole = product[tied], total[tied]
@@ -86,9 +95,9 @@ def fma32(a: F32, b: np.float32, c: np.float32) -> F32:
 
 
 def fma64(a: F64, b: float, c: float) -> F64:
-    """a * b + c rounded once to double, for results well inside the exponent range."""
+    """a * b + c rounded once to double (twice where the terms come near the exponent's limits)."""
     high = a * b
-    low = _product_error(a, np.float64(b), high)
+    low = _product_error(a, np.full_like(a, b), high)
     addend = np.full_like(a, c)
     total = high + addend
     error = _sum_error(high, addend, total)
@@ -98,7 +107,8 @@ def fma64(a: F64, b: float, c: float) -> F64:
     odd = rest.view(np.int64)
     even_inexact = ((odd & 1) == 0) & (lost != 0)
     rest = np.where(even_inexact, np.nextafter(rest, np.copysign(np.inf, lost)), rest)
-    return total + rest
+    result = total + rest
+    return np.where(np.isfinite(result), result, high + c)
 
 
 def _sum_error(a: F64, b: F64, total: F64) -> F64:
@@ -120,8 +130,7 @@ def _product_error(a: F64, b: F64, product: F64) -> F64:
     return a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
 
 
-# --- the Box-Muller transform of float32 blocks --------------------------------------------------------------
-
+# --- the Box-Muller transform of float32 blocks ---------------------------------------------------
 
 
 def _single(*values: float) -> tuple[float, ...]:
@@ -147,9 +156,10 @@ class BoxMuller:
     """Pairs of standard normals from pairs of float32 uniforms, as torch's AVX2 kernel rounds them.
 
     That kernel uses Cephes' logf and sincosf (avx_mathfun.h), which its compiler turned into fused
-    multiply-adds. Here the values live in doubles and are rounded to float32 wherever torch rounds: the product
-    of two float32 is exact in a double, so "multiply, add, round" is a fused multiply-add that rounds twice.
-    Both functions take only 2**24 different arguments, and for every one of them the result is torch's.
+    multiply-adds. Here the values live in doubles and are rounded to float32 wherever torch rounds:
+    the product of two float32 is exact in a double, so "multiply, add, round" is a fused
+    multiply-add that rounds twice. Both functions take only 2**24 different arguments, and for
+    every one of them that gave the same result as a processor's own fused multiply-add.
 
     The temporaries are allocated once: the allocator would hand pages back after every operation.
     """
@@ -161,7 +171,7 @@ class BoxMuller:
         self._singles = np.empty((5, min(pairs, self.PAIRS)), np.float32)
 
     def __call__(self, u1: F32, u2: F32) -> tuple[F32, F32]:
-        """Cosine and sine normals of at most `PAIRS` pairs in [0, 1); the next call overwrites them."""
+        """Normals of at most `PAIRS` pairs of uniforms in [0, 1); the next call overwrites them."""
         self._double, self._single = self._doubles[:, : u1.size], self._singles[:, : u1.size]
         radius, theta = self._single[:2]
         np.subtract(np.float32(1), u1, out=radius)
@@ -217,7 +227,11 @@ class BoxMuller:
         """Sines and cosines of angles from 0 to 2 pi, which are overwritten."""
         rest, spare, square, sine, cosine = self._double
         octant = self._single[2].view(np.int32)
-        np.copyto(octant, np.multiply(x, np.float32(CEPHES.four_over_pi), out=self._single[3]), casting="unsafe")
+        np.copyto(
+            octant,
+            np.multiply(x, np.float32(CEPHES.four_over_pi), out=self._single[3]),
+            casting="unsafe",
+        )
         octant += 1
         octant &= -2
         np.copyto(square, octant)
@@ -236,7 +250,7 @@ class BoxMuller:
         return self._by_octant(octant, sine, cosine)
 
     def _by_octant(self, octant: npt.NDArray[np.int32], sine: F64, cosine: F64) -> tuple[F32, F32]:
-        """Swap and negate the two polynomials, on the bits: masked NumPy calls are ten times slower."""
+        """Swap and negate the polynomials, on the bits: masked NumPy calls are ten times slower."""
         sin, cos = self._single[1], self._single[3]
         np.copyto(sin, sine, casting="same_kind")
         np.copyto(cos, cosine, casting="same_kind")

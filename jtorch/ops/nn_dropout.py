@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from .._engine.replica import replica_index
 from ._define import Array, Scalar, op
 
 _HIDDEN: Any = {"namespaces": (), "dynamic": True}
@@ -15,6 +16,9 @@ _HIDDEN: Any = {"namespaces": (), "dynamic": True}
 def bernoulli(seed: Any, p: Any, shape: tuple[int, ...]) -> Any:
     """True with probability p; the same seed gives the same mask."""
     key = jax.random.key(jnp.asarray(seed).astype(jnp.uint32))
+    replica = replica_index()
+    if replica is not None:
+        key = jax.random.fold_in(key, replica)
     return jax.random.uniform(key, shape, jnp.float32) < p
 
 

@@ -106,10 +106,14 @@ class Optimizer:
             if name not in self.__dict__:
                 setattr(self, name, OrderedDict())
 
+    def _saved_state(self) -> Any:
+        """`state` as it is saved."""
+        return self.state
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             "defaults": self.defaults,
-            "state": self.state,
+            "state": self._saved_state(),
             "param_groups": self.param_groups,
         }
 
@@ -202,7 +206,7 @@ class Optimizer:
         """{'state': by parameter number, 'param_groups': options and parameter numbers}."""
         for hook in self._optimizer_state_dict_pre_hooks.values():  # type: ignore[attr-defined]
             hook(self)
-        packed = _state_dict.pack(self.state, self.param_groups)
+        packed = _state_dict.pack(self._saved_state(), self.param_groups)
         for hook in self._optimizer_state_dict_post_hooks.values():  # type: ignore[attr-defined]
             result = hook(self, packed)
             if result is not None:
@@ -271,6 +275,7 @@ class Optimizer:
         self.param_groups.append(param_group)
         for p in param_group["params"]:
             if p._chain is None:
+                recorder.concrete(p._value, "optimizer")  # or the first step would make it, too
                 executor.materialise(p._value)  # its own buffer, which steps may overwrite
 
     def _check_param(self, p: Any) -> None:

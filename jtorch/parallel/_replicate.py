@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from .._engine import executor, recorder, region
 from .._engine.backward import Dual, modes
 from .._engine.device import Place, accelerators, cpu_device, mesh_place
+from .._engine.replica import replica_axis
 from .._engine.value import Value, aval
 from .._gate import wrap
 
@@ -62,10 +63,14 @@ def run_replicas(
     def wrapper(run: Callable[..., Any]) -> Callable[..., Any]:
         count = len(slices)
 
+        def replica(*flat: Any) -> tuple[Any, ...]:
+            with replica_axis(AXIS):
+                return run(*flat)  # type: ignore[no-any-return]
+
         def spread(*flat: Any) -> tuple[Any, ...]:
             parts = [x.reshape(n, x.shape[0] // n, *x.shape[1:]) for x in flat[:count]]
             axes = (0,) * count + (None,) * (len(flat) - count)
-            replicas = jax.pmap(run, axis_name=AXIS, in_axes=axes, devices=devices)
+            replicas = jax.pmap(replica, axis_name=AXIS, in_axes=axes, devices=devices)
             outs = replicas(*parts, *flat[count:])
             joined = [o.reshape(-1, *o.shape[2:]) if o.ndim > 1 else o for o in outs[:results]]
             # Buffers: torch keeps what the first replica wrote.

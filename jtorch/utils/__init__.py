@@ -1,3 +1,4 @@
-"""Utilities around training: data loading."""
+"""Utilities around training: data loading and activation checkpointing."""
 
+from . import checkpoint as checkpoint
 from . import data as data
