@@ -355,7 +355,7 @@ def out(op: Op, target: Any, result: Any) -> Any:
     if isinstance(result, tuple):
         for t, r in zip(target, result, strict=True):
             out(op, t, r)
-        return target
+        return _fields(op)(*target) if op.fields else target
     if result.requires_grad or target.requires_grad:
         if modes.grad:
             raise RuntimeError(

@@ -16,3 +16,4 @@ from . import nn_pool as nn_pool
 from . import reduction as reduction
 from . import shape as shape
 from . import splitting as splitting
+from . import views as views

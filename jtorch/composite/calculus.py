@@ -89,6 +89,7 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
         raise RuntimeError(
             "torch.gradient only supports edge_order=1 and edge_order=2."
         )
+    spacing = 1 if spacing is None else spacing
     dims = _gradient_dims(input, dim, spacing)
     given = spacing if isinstance(spacing, list | tuple) else [spacing] * len(dims)
     if len(given) != len(dims):

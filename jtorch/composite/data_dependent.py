@@ -100,7 +100,7 @@ def unique_consecutive(
         dim = wrap_dim(dim, array.ndim)
         _check_unique_dim("unique_consecutive", array, dim)
         flat = np.moveaxis(np.atleast_1d(array), dim, 0)
-        new = (flat[1:] != flat[:-1]).reshape(max(len(flat) - 1, 0), -1).any(1)
+        new = (flat[1:] != flat[:-1]).any(tuple(range(1, flat.ndim)))
     first = np.concatenate([np.ones(min(len(flat), 1), bool), new])
     starts = np.flatnonzero(first)
     found = flat[starts] if dim is None else np.moveaxis(flat[starts], 0, dim)
@@ -118,13 +118,13 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on occurs, or the sum of its weights."""
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
+    if not input.dtype.is_integral:
+        raise NotImplementedError(
+            f"\"bincount_cpu\" not implemented for '{input.dtype.scalar_name}'"
+        )
     array = host(input, "bincount()")
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    if not input.dtype.is_integral:
-        raise NotImplementedError(
-            f'"bincount_cpu" not implemented for \'{input.dtype.scalar_name}\''
-        )
     if weights is not None and (weights.ndim != 1 or weights.numel() != input.numel()):
         raise RuntimeError("weights should be 1-d and have the same length as input")
     length = max(int(array.max()) + 1 if array.size else 0, minlength)
@@ -199,8 +199,9 @@ def _edges(values: Any, bins: int, range: Any, like: Any) -> Any:
 
 @composite("torch", "Tensor")
 def histogram(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
-) -> Any:
+    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False,
+    out: Any = None,
+) -> Any:  # fmt: skip
     """Counts between bin edges (given, or equal bins over a range or the data)."""
     if isinstance(bins, TensorBase):
         edges = bins
@@ -208,7 +209,7 @@ def histogram(
         values = host(input, "histogram()") if range is None else None
         edges = _edges(values, bins, range, input)
     found = apply(TABLE["_histogram"], (input, edges, weight), (density,))
-    return _Histogram(found, edges)
+    return into("_histogram", out, _Histogram(found, edges))
 
 
 @composite("torch")

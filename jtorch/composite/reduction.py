@@ -7,7 +7,7 @@ from typing import Any
 from .._functions import composite, derived
 from .._gate import TensorBase, apply
 from ..ops import TABLE
-from ._arguments import into, write
+from ._arguments import integers, into, write
 
 
 def _extreme(name: str, pairwise: str) -> Any:
@@ -33,12 +33,13 @@ def _extreme(name: str, pairwise: str) -> Any:
     return composite("torch", "Tensor")(f)
 
 
-def _along(name: str, dim: Any = None, keepdim: bool = False) -> tuple[Any, bool]:
-    if not isinstance(dim, int):
-        raise TypeError(
-            f"{name}() received an invalid combination of arguments: dim must be an int, not "
-            f"{type(dim).__name__}"
-        )
+def _along(name: str, *args: Any, **named: Any) -> tuple[Any, bool]:
+    given = dict(zip(("dim", "keepdim"), args, strict=False)) | named
+    dim = given.pop("dim", None)
+    keepdim = given.pop("keepdim", False)
+    if given or len(args) > 2 or not isinstance(dim, int):
+        kinds = ", ".join([type(a).__name__ for a in args] + [f"{k}" for k in named])
+        raise TypeError(f"{name}() received an invalid combination of arguments - got ({kinds})")
     return dim, keepdim
 
 
@@ -91,3 +92,17 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -
 def renorm_(self: Any, p: float, dim: int, maxnorm: float) -> Any:
     """`renorm` in place."""
     return write(self, renorm(self, p, dim, maxnorm))
+
+
+@composite("Tensor")
+def sum_to_size(self: Any, *size: Any, **named: Any) -> Any:
+    """Summed down to a size that broadcasts to this tensor's."""
+    wanted, shape = integers("sum_to_size", "size", size, named), tuple(self.shape)
+    lead = len(shape) - len(wanted)
+    fits = lead >= 0 and all(w in (1, n) for w, n in zip(wanted, shape[lead:], strict=True))
+    if not fits:
+        raise RuntimeError(
+            f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}."
+        )
+    dims = [d for d, n in enumerate(shape) if d < lead or (wanted[d - lead] == 1 and n != 1)]
+    return self.sum(dims, keepdim=True).reshape(wanted) if dims else self

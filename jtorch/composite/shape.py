@@ -195,15 +195,20 @@ def expand_as(self: Any, other: Any) -> Any:
 def broadcast_shapes(*shapes: Any) -> Any:
     """The shape that tensors of these shapes broadcast to."""
     sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
-    if any(n < 0 for s in sizes for n in s):
-        n = next(n for s in sizes for n in s if n < 0)
-        raise RuntimeError(f"Trying to create tensor with negative dimension ({n}): ({n})")
-    try:
-        return Size(_broadcast(*sizes) if sizes else ())
-    except RuntimeError:
-        raise RuntimeError(
-            "Shape mismatch: objects cannot be broadcast to a single shape"
-        ) from None
+    common = [1] * max((len(s) for s in sizes), default=0)
+    for position, size in enumerate(sizes):
+        for i in range(-1, -1 - len(size), -1):
+            if size[i] < 0:
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
+            if common[i] == 1:
+                common[i] = size[i]
+            elif size[i] not in (1, common[i]):
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {size[i]} at {i}! Mismatching "
+                    f"argument at index {position} had {size}; but expected shape should be "
+                    f"broadcastable to {common}"
+                )
+    return Size(common)
 
 
 @composite("torch")
@@ -418,7 +423,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> Any:
         for i, t in enumerate(found)
     ]
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[:2] = grids[1::-1]
     return tuple(grids)
 

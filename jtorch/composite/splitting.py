@@ -12,6 +12,7 @@ from ..ops import TABLE
 from ._arguments import integers
 
 _ALL = ("s", None)
+_SELECT = TABLE["select"]
 
 
 def sliced(t: Any, dim: int, start: int, length: int, step: int = 1) -> Any:
@@ -163,6 +164,20 @@ vsplit = _split_along("vsplit", 2, lambda ndim: 0)
 dsplit = _split_along("dsplit", 3, lambda ndim: 2)
 
 
+@composite("torch", "Tensor", replace=True)
+def select(input: Any, dim: int, index: Any) -> Any:
+    """The slice at `index` of dimension `dim`, as a view."""
+    shape = input._value.aval.shape
+    if not shape:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    d, at = wrap_dim(dim, len(shape)), int(index)
+    if not -shape[d] <= at < shape[d]:
+        raise IndexError(
+            f"select(): index {at} out of range for tensor of size {list(shape)} at dimension {d}"
+        )
+    return apply(_SELECT, (input, at + shape[d] if at < 0 else at), (d,))
+
+
 @composite("torch", "Tensor")
 def unbind(input: Any, dim: int = 0) -> Any:
     """All slices along a dimension, as views."""
@@ -170,8 +185,7 @@ def unbind(input: Any, dim: int = 0) -> Any:
     if not shape:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, len(shape))
-    select = TABLE["select"]
-    return tuple(apply(select, (input, i), (d,)) for i in range(shape[d]))
+    return tuple(apply(_SELECT, (input, i), (d,)) for i in range(shape[d]))
 
 
 @composite("torch", "Tensor")

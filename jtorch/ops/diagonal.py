@@ -132,7 +132,15 @@ def cross(input: Array, other: Array, dim: Any = None) -> Any:
     return jnp.cross(input, other, axis=d)
 
 
-@op("kron", promote=Promote.DEFAULT, out=True)
+def _check_kron(input: Any, other: Any) -> None:
+    for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
+        if isinstance(x, type):
+            raise TypeError(
+                f"kron(): argument '{name}' (position {position}) must be Tensor, not {x.__name__}"
+            )
+
+
+@op("kron", promote=Promote.DEFAULT, out=True, check=_check_kron)
 def kron(input: Array, other: Array) -> Any:
     """Kronecker product."""
     n = max(input.ndim, other.ndim)

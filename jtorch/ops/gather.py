@@ -22,10 +22,10 @@ def _shape1(shape: Any) -> tuple[int, ...]:
 
 def _check_gather(input: Any, index: Any, *, dim: int, sparse_grad: bool) -> None:
     d = one(dim, input.ndim)
-    if index.dtype.name not in ("int64", "int32"):
-        raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     if not index.numel:
         return
+    if index.dtype.name not in ("int64", "int32"):
+        raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     a, b = _shape1(input.shape), _shape1(index.shape)
     if len(a) != len(b):
         raise RuntimeError(
@@ -62,10 +62,10 @@ def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -
 
 def _check_scatter(input: Any, index: Any, src: Any = None, *, dim: int, **_: Any) -> None:
     d = one(dim, input.ndim)
-    if index.dtype.name not in ("int64", "int32"):
-        raise RuntimeError("scatter(): Expected dtype int32/int64 for index")
     if not index.numel:
         return
+    if index.dtype.name not in ("int64", "int32"):
+        raise RuntimeError("scatter(): Expected dtype int32/int64 for index")
     a, b = _shape1(input.shape), _shape1(index.shape)
     if len(a) != len(b):
         raise RuntimeError(
@@ -121,6 +121,10 @@ def _scatter(input: Array, index: Array, src: Operand, *, dim: int, reduce: Any)
     if not index.size:
         return input
     d = one(dim, input.ndim)
+    if input.dtype == bool and reduce is not None:  # add is or, multiply is and
+        reduce, wide = {"add": "sum", "multiply": "prod"}[reduce], at_least_1d(input)
+        index = at_least_1d(index)
+        return reduced(wide, index, _values(src, index, bool), d, reduce, True).reshape(input.shape)
     x, i = at_least_1d(input), at_least_1d(index)
     values = _values(src if isinstance(src, int | float | complex) else
                      at_least_1d(src) if src.ndim == index.ndim else src, i, x.dtype)  # fmt: skip
@@ -164,11 +168,15 @@ def scatter_reduce(
         return input
     d = one(dim, input.ndim)
     x, i = at_least_1d(input), at_least_1d(index)
-    done = _reduced(x, i, _cropped(at_least_1d(src), i.shape, -1), d, reduce, include_self)
+    done = reduced(x, i, _cropped(at_least_1d(src), i.shape, -1), d, reduce, include_self)
     return done.reshape(input.shape)
 
 
-def _reduced(x: Any, index: Any, src: Any, d: int, reduce: str, include_self: bool) -> Any:
+def reduced(x: Any, index: Any, src: Any, d: int, reduce: str, include_self: bool) -> Any:
+    """scatter_reduce on arrays of one or more dimensions."""
+    if x.dtype == bool:
+        wide = reduced(x.astype(jnp.int32), index, src.astype(jnp.int32), d, reduce, include_self)
+        return wide.astype(bool)
     if reduce == "sum":
         return scatter_sum(_start(x, index, d, 0, include_self), index, src, d)
     if reduce == "mean":

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from .._engine.errors import broadcast_shapes
 from ._define import Array, Arrays, Operand, Scalar, op
 from ._dims import at_least_1d, one
+from .gather import reduced
 
 
 def _check_vector(name: str, index: Any) -> None:
@@ -128,38 +129,33 @@ def index_fill(input: Array, dim: int, index: Array, value: Operand) -> Any:
     return _at(x, d, index).set(value, mode="drop").reshape(input.shape)
 
 
-_JOINS = {"prod": "multiply", "amax": "max", "amin": "min"}
-
-
-@op(inplace=True, out=True, differentiable=False)
-def index_reduce(
-    input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True
-) -> Any:
-    """input reduced with the slices of source; not differentiable here."""
+def _check_index_reduce(
+    input: Any, index: Any, source: Any, *, dim: int, reduce: str, include_self: bool
+) -> None:
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
     d = one(dim, input.ndim)
+    _check_vector("index_reduce", index)
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "index_reduce(): self and source expected to have the same dtype, but got (self) "
+            f"{input.dtype.scalar_name} and (source) {source.dtype.scalar_name}"
+        )
+    _check_slices("index_reduce_()", input, source, d)
+
+
+@op(inplace=True, out=True, check=_check_index_reduce)
+def index_reduce(
+    input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True
+) -> Any:
+    """input with slices of a dimension reduced with those of source."""
+    d = one(dim, input.ndim)
     x, more = at_least_1d(input), at_least_1d(source)
-    if not include_self:
-        start = _neutral(x.dtype, reduce)
-        x = _at(x, d, index).set(jnp.asarray(start, x.dtype), mode="drop")
-    if reduce != "mean":
-        return getattr(_at(x, d, index), _JOINS[reduce])(more, mode="drop").reshape(input.shape)
-    n = _at(jnp.full(x.shape, int(include_self), x.dtype), d, index).add(1, mode="drop")
-    total, n = _at(x, d, index).add(more, mode="drop"), jnp.maximum(n, 1)
-    inexact = jnp.issubdtype(x.dtype, jnp.inexact)
-    return (total / n if inexact else total // n).reshape(input.shape)
-
-
-def _neutral(dtype: Any, reduce: str) -> Any:
-    if reduce in ("prod", "mean"):
-        return int(reduce == "prod")
-    if jnp.issubdtype(dtype, jnp.floating):
-        return -jnp.inf if reduce == "amax" else jnp.inf
-    info = jnp.iinfo(dtype)
-    return info.min if reduce == "amax" else info.max
+    shape = [-1 if k == d else 1 for k in range(x.ndim)]
+    places = jnp.broadcast_to(at_least_1d(index).reshape(shape), more.shape)
+    return reduced(x, places, more, d, reduce, include_self).reshape(input.shape)
 
 
 def _check_take(input: Any, index: Any) -> None:
@@ -219,8 +215,8 @@ def _check_put(input: Any, index: Any, source: Any, *, accumulate: bool) -> None
 def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> Any:
     """input with elements of its flattened self replaced (or added to)."""
     at, values = input.ravel().at[index.ravel()], source.ravel()
-    done = at.add(values, mode="drop") if accumulate else at.set(values, mode="drop")
-    return done.reshape(input.shape)
+    join = (at.max if input.dtype == bool else at.add) if accumulate else at.set
+    return join(values, mode="drop").reshape(input.shape)
 
 
 @op("_index_accumulate", namespaces=(), grad_name="IndexPut")
@@ -233,12 +229,6 @@ def _index_accumulate(input: Array, tensors: Arrays, new: Array, *, layout: Any)
     return (at.max if input.dtype == bool else at.add)(new.astype(input.dtype), mode="drop")
 
 
-def _check_mask(name: str, mask: Any) -> None:
-    if mask.dtype.name != "bool":
-        raise RuntimeError(f"{name} only supports boolean masks, but got mask with dtype "
-                           f"{mask.dtype.scalar_name}")  # fmt: skip
-
-
 def _check_masked_fill(input: Any, mask: Any, value: Any) -> None:
     if mask.dtype.name != "bool":
         raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
@@ -249,6 +239,7 @@ def _check_masked_fill(input: Any, mask: Any, value: Any) -> None:
             f"{value.ndim} dimension(s)."
         )
     _check_fill_number(input, value)
+    broadcast_shapes(mask.shape, input.shape)
 
 
 _LOWER = {"uint8": "unsigned char", "int64": "long int", "int32": "int", "float32": "float"}
@@ -266,7 +257,7 @@ def _check_fill_number(input: Any, value: Any) -> None:
         )
 
 
-@op(inplace=True, broadcast=True, check=_check_masked_fill)
+@op(inplace=True, check=_check_masked_fill)
 def masked_fill(input: Array, mask: Array, value: Operand) -> Any:
     """input with one value where the mask is true."""
     return jnp.where(mask, jnp.asarray(value).astype(input.dtype), input)
@@ -302,5 +293,7 @@ def _nonzero_static(input: Array, *, size: int, fill_value: int) -> Any:
     """Rows of indices of what is not zero, a fixed number of them."""
     if not input.ndim:
         return jnp.zeros((size, 0), jnp.int64)
+    if not input.size:
+        return jnp.full((size, input.ndim), fill_value, jnp.int64)
     found = jnp.nonzero(input, size=size, fill_value=fill_value)
     return jnp.stack(found, 1).astype(jnp.int64)

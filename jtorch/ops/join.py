@@ -126,9 +126,10 @@ def _check_repeat(input: Any, *, repeats: Any) -> None:
             "tensor"
         )
     if any(n < 0 for n in repeats):
-        raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(repeats)}: {list(repeats)}"
-        )
+        shape = (1,) * (len(repeats) - input.ndim) + input.shape
+        size = [n * r for n, r in zip(shape, repeats, strict=True)]
+        worst = next(n for n in size if n < 0)
+        raise RuntimeError(f"Trying to create tensor with negative dimension {worst}: {size}")
 
 
 @op("repeat", linear=True, check=_check_repeat, namespaces=())

@@ -81,10 +81,10 @@ def needs_elements(name: str) -> Any:
         if input.numel:
             return
         if dim is None or dim == ():
-            raise RuntimeError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-                "the reduction dim with the 'dim' argument."
-            )
+            text = f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+            if name.startswith("arg"):
+                raise IndexError(text)
+            raise RuntimeError(f"{text} Specify the reduction dim with the 'dim' argument.")
         for d in dims:
             if input.shape[d] == 0:
                 raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
@@ -197,7 +197,7 @@ def count_nonzero(input: Array, dim: Any = None) -> Any:
     return jnp.sum(input != 0, axis=several(dim, input.ndim), dtype=jnp.int64)
 
 
-@op(promote=Promote.INT_TO_FLOAT, out=True)
+@op(promote=Promote.INT_TO_FLOAT, out=True, namespaces=("torch", "Tensor", "special"))
 def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(x))) over `dim`, without overflow."""
     return log_sum_exp(input, several(dim, input.ndim), keepdim)

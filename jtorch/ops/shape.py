@@ -214,8 +214,9 @@ def expanded(shape: tuple[int, ...], size: tuple[int, ...], name: str) -> tuple[
             f"({len(size)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(shape)})"
         )
-    out = []
-    for i, want in enumerate(size):
+    out = list(size)
+    for i in reversed(range(len(size))):
+        want = size[i]
         have = shape[i - lead] if i >= lead else 1
         if want == -1:
             if i < lead:
@@ -230,7 +231,7 @@ def expanded(shape: tuple[int, ...], size: tuple[int, ...], name: str) -> tuple[
                 f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: "
                 f"{list(shape)}"
             )
-        out.append(want)
+        out[i] = want
     return tuple(out)
 
 

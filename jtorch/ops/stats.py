@@ -149,7 +149,7 @@ def _bins(x: Any, weight: Any, bins: int, low: Any, high: Any) -> Any:
 def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """Counts of elements in equal bins between min and max (of the data, when both are equal)."""
     if bins <= 0:
-        raise RuntimeError("bins must be > 0")
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     if max < min:
         raise RuntimeError("max must be larger than min")
     x = input.ravel()
