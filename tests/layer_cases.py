@@ -127,9 +127,9 @@ POOL = [
     case("AdaptiveMaxPool2d", (3, 2), return_indices=True, x=X2),
     case("MaxUnpool1d", 2, x=(floats(1, 2, 3), np.array([[[0, 3, 4], [1, 2, 5]]]))),
     case("MaxUnpool2d", 2, 2, x=(floats(1, 1, 1, 2), np.array([[[[4, 2]]]]))),
-    case("FractionalMaxPool2d", 2, output_size=3, x=X2, random=True),
-    case("FractionalMaxPool2d", 2, output_ratio=(0.5, 0.4), x=X2, random=True),
-    case("FractionalMaxPool3d", 2, 2, x=X3, random=True),
+    case("FractionalMaxPool2d", 2, output_size=3, x=X2),
+    case("FractionalMaxPool2d", 2, output_ratio=(0.5, 0.4), x=X2),
+    case("FractionalMaxPool3d", 2, 2, x=X3),
 ]  # fmt: skip
 
 PAD = [

@@ -127,7 +127,7 @@ MODAL = [
     c
     for c in CASES
     if "Norm" in c.name or c.name in ("MultiheadAttention", "LazyLinear")
-    or (c.random and "Pool" not in c.name)
+    or c.random
 ]  # fmt: skip
 
 

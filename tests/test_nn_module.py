@@ -275,11 +275,11 @@ def global_forward_hooks(t: Any, nn: Any) -> Any:
             lambda m, args, kwargs, out: seen.append((kwargs, out)), with_kwargs=True),
     ]  # fmt: skip
     try:
-        out = net(nn)(t.ones(2, 3))
+        out = net(nn)(t.arange(9.0).reshape(3, 3))
     finally:
         for handle in handles:
             handle.remove()
-    net(nn)(t.ones(2, 3))
+    net(nn)(t.arange(9.0).reshape(3, 3))
     return [out, seen]
 
 
