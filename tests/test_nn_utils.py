@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from engine_tools import counted, fresh_engine
 from scenarios import Scenario, agree
 
 import jtorch
@@ -215,3 +216,15 @@ def test_skip_init_draws_nothing_and_gives_a_real_layer():
     assert m(jtorch.ones(1, 3)).shape == (1, 4)
     with pytest.raises(RuntimeError, match="must support a 'device' arg"):
         jtorch.nn.utils.skip_init(jtorch.nn.ReLU)
+
+
+def test_clipping_waits_for_no_number():
+    m = jtorch.nn.Linear(3, 2)
+    m(jtorch.ones(4, 3)).sum().backward()
+    with fresh_engine():
+        with counted() as seen:
+            jtorch.nn.utils.clip_grad_norm_(m.parameters(), 0.1)
+            jtorch.nn.utils.clip_grad_value_(m.parameters(), 0.01)
+        with counted() as asked:
+            jtorch.nn.utils.clip_grad_norm_(m.parameters(), 0.1, error_if_nonfinite=True)
+    assert (seen.flush, asked.flush) == (0, 1)
