@@ -16,9 +16,7 @@ __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter
 def _share(cls: type, data: Tensor, requires_grad: bool) -> Any:
     """A leaf of class `cls` on the storage of `data`."""
     if requires_grad and not (data.is_floating_point() or data.is_complex()):
-        raise RuntimeError(
-            "Only Tensors of floating point and complex dtype can require gradients"
-        )
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return alias(data, cls).requires_grad_(requires_grad)
 
 
