@@ -155,8 +155,29 @@ def build(entry: Entry, program: Program, keep: list[int]) -> Any:
     def program_fn(leaves: Any, number: Any) -> Any:
         return program.as_function(keep, number)(leaves)
 
-    donated = entry.key[3]
-    return jax.jit(run, donate_argnums=tuple(i + 1 for i in donated))
+    donated = tuple(i + 1 for i in entry.key[3])
+    shardings = _input_shardings(entry.key[2])
+    if shardings is None:
+        return jax.jit(run, donate_argnums=donated)
+    return jax.jit(run, donate_argnums=donated, in_shardings=(None, *shardings))
+
+
+SMALL_INPUT = 1 << 16  # bytes
+
+
+def _input_shardings(leaves: Any) -> Any:
+    """With a mesh among the inputs: small inputs from one device go whole to every device.
+
+    Left to itself XLA splits them, too, and then every sum over, say, the labels needs an all-reduce
+    that the gradients wait for. Large ones are left to it.
+    """
+    meshes = [a.place.sharding for a in leaves if len(getattr(a.place.sharding, "device_set", ())) > 1]
+    if not meshes or not isinstance(meshes[0], jax.sharding.NamedSharding):
+        return None
+    whole = jax.sharding.NamedSharding(meshes[0].mesh, jax.sharding.PartitionSpec())
+    return tuple(
+        whole if a.place.sharding is None and a.nbytes <= SMALL_INPUT else a.place.sharding for a in leaves
+    )
 
 
 def _compile_and_run(

@@ -83,7 +83,12 @@ def _nll(logp: Any, target: Any, weight: Any, ignore_index: int, reduction: str)
         factor = factor * jnp.take(weight.astype(logp.dtype), index)
     loss = jnp.where(counted, loss * factor, jnp.zeros_like(loss))
     if reduction == "mean":
-        return jnp.sum(loss) / jnp.sum(factor)
+        if weight is not None:
+            return jnp.sum(loss) / jnp.sum(factor)
+        # Not sum(counted): XLA would split that sum over a data-parallel batch, and the gradients
+        # would have to wait for an all-reduce of their own.
+        total = target.size - jnp.sum(target == ignore_index)
+        return jnp.sum(loss) / total.astype(logp.dtype)
     loss = reduced(loss, reduction)
     return loss[None] if one and reduction == "none" else loss
 

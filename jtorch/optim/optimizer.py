@@ -273,9 +273,9 @@ class Optimizer:
             param_group.setdefault(name, default)
         self._check_group(param_group)
         self.param_groups.append(param_group)
+        recorder.flush("optimizer")  # set-up would make the first step another program than the second
         for p in param_group["params"]:
             if p._chain is None:
-                recorder.concrete(p._value, "optimizer")  # or the first step would make it, too
                 executor.materialise(p._value)  # its own buffer, which steps may overwrite
 
     def _check_param(self, p: Any) -> None:
