@@ -49,7 +49,7 @@ def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return inplace(_division(rounding_mode), (self, other), ())
 
 
-def _guarded(name: str, dunder: str, check: Any) -> None:
+def _guarded(name: str, check: Any, dunder: str = "") -> None:
     """Put a check of the numbers in front of a row's function, method, in-place twin and operators."""
     row = TABLE[name]
     plain, plain_ = derived[name], getattr(Tensor, f"{name}_")
@@ -70,12 +70,13 @@ def _guarded(name: str, dunder: str, check: Any) -> None:
             check(name, self, other)
         return binary(self, other)
 
-    binary = getattr(Tensor, f"__{dunder}__")
     function.__name__ = function.__qualname__ = name
     function.__doc__ = plain.__doc__
     composite("torch", "Tensor", replace=True)(function)
     composite("Tensor", replace=True)(_renamed(method_, f"{name}_"))
-    setattr(Tensor, f"__{dunder}__", _renamed(operator, f"__{dunder}__"))
+    if dunder:
+        binary = getattr(Tensor, dunder)
+        setattr(Tensor, dunder, _renamed(operator, dunder))
 
 
 def _two(name: str, args: Any, named: Any, first: str, second: str) -> tuple[Any, Any]:
@@ -100,9 +101,10 @@ def _check_exponent(op: str, a: Any, b: Any) -> None:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
 
 
-_guarded("floor_divide", "floordiv", _check_divisor)
-_guarded("remainder", "mod", _check_divisor)
-_guarded("pow", "pow", _check_exponent)
+_guarded("floor_divide", _check_divisor, "__floordiv__")
+_guarded("remainder", _check_divisor, "__mod__")
+_guarded("fmod", _check_divisor)
+_guarded("pow", _check_exponent, "__pow__")
 
 
 # --- powers in double precision -------------------------------------------------------------------

@@ -32,6 +32,8 @@ from . import (
     shape,
     sort,
     special,
+    special_bessel,
+    special_polynomials,
     stats,
     strided,
 )
@@ -70,6 +72,8 @@ __all__ = [
     "shape",
     "sort",
     "special",
+    "special_bessel",
+    "special_polynomials",
     "stats",
     "strided",
 ]

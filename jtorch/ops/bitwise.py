@@ -36,7 +36,8 @@ def _logic(short: str, fn: Any) -> None:
 for _short, _fn in (("and", jnp.bitwise_and), ("or", jnp.bitwise_or), ("xor", jnp.bitwise_xor)):
     _logic(_short, _fn)
 
-unary("bitwise_not", jnp.bitwise_not, _D, check=only_tensors("bitwise_not", _integers("bitwise_not_cpu")))
+unary("bitwise_not", jnp.bitwise_not, _D, dunder=("__invert__",),
+      check=only_tensors("bitwise_not", _integers("bitwise_not_cpu")))  # fmt: skip
 
 
 def _shift(fn: Any, beyond: Any) -> Any:

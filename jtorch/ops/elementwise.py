@@ -329,7 +329,7 @@ def round_(input: Array, *, decimals: int = 0) -> Any:
         return input
     ten = 10.0 ** abs(decimals)
     if decimals == 0:
-        return flat(jnp.round)(input)
+        return flat(lambda x: jnp.round(x))(input)
     if decimals > 0:
         return flat(lambda x: jnp.round(x * ten) / ten)(input)
     return flat(lambda x: jnp.round(x / ten) * ten)(input)

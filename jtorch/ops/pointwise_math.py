@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -112,7 +111,7 @@ def _inner(x: Any, eps: Any) -> Any:
     return x if eps is None else jnp.clip(x, eps, 1 - eps)
 
 
-def _logit_factor(out: Any, x: Any, eps: Any = None) -> Any:
+def _logit_factor(out: Any, x: Any, eps: Any) -> Any:
     slope = 1 / (x * (1 - x))
     if eps is None:
         return jnp.where((x < 0) | (x > 1), jnp.nan, slope)
@@ -120,7 +119,7 @@ def _logit_factor(out: Any, x: Any, eps: Any = None) -> Any:
     return jnp.where(outside, 0, 1 / jnp.where(outside, 1, x * (1 - x)))
 
 
-def _odds(x: Any, eps: Any = None) -> Any:
+def _odds(x: Any, eps: Any) -> Any:
     z = _inner(x, eps)
     return jnp.log(z / (1 - z))
 
@@ -129,7 +128,7 @@ def _odds(x: Any, eps: Any = None) -> Any:
 def logit(input: Array, eps: Scalar | None = None) -> Any:
     """log(x / (1 - x)), with x first moved into [eps, 1 - eps] if eps is given."""
     if eps is None:
-        return with_grad(_odds, _logit_factor)(input)
+        return with_grad(lambda x: _odds(x, None), lambda out, x: _logit_factor(out, x, None))(input)
     return with_grad(_odds, _logit_factor, None)(input, jnp.asarray(eps, input.dtype))
 
 
@@ -141,15 +140,10 @@ def _check_frexp(input: Any) -> None:
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
 
 
-@jax.custom_jvp
-def _mantissa(x: Any) -> Any:
-    return jnp.frexp(x)[0]
-
-
-@_mantissa.defjvp
-def _mantissa_jvp(primals: Any, tangents: Any) -> Any:
-    (x,), (t,) = primals, tangents
-    return _mantissa(x), jnp.ldexp(t, -jnp.frexp(x)[1])
+_mantissa = with_grad(
+    lambda x: jnp.frexp(x)[0],
+    lambda out, x: jnp.ldexp(jnp.ones_like(x), -jnp.frexp(x)[1]),
+)
 
 
 @op(out=True, fields=("mantissa", "exponent"), check=only_tensors("frexp", _check_frexp))

@@ -81,12 +81,17 @@ def polygamma_of(n: int) -> Any:
     return with_grad(fn, lambda out, x: polygamma_of(n + 1)(x))
 
 
+def _in_double(fn: Any) -> Any:
+    """XLA's float32 gamma functions lose digits near their roots and poles; torch's do not."""
+    return lambda x: fn(x.astype(jnp.float64)).astype(x.dtype)
+
+
 def _digamma_value(x: Any) -> Any:
-    return jnp.where(x == 0, jnp.copysign(jnp.inf, -x), jsp.digamma(x))
+    return jnp.where(x == 0, jnp.copysign(jnp.inf, -x), _in_double(jsp.digamma)(x))
 
 
 _digamma = polygamma_of(0)
-_lgamma = with_grad(lax.lgamma, lambda out, x: _digamma(x))
+_lgamma = with_grad(_in_double(lax.lgamma), lambda out, x: _digamma(x))
 
 _function("digamma", _digamma, "digamma", "psi")
 _function("lgamma", _lgamma, "gammaln")
@@ -150,7 +155,7 @@ _ROOT = math.sqrt(2 * math.pi)
 _only_special("ndtr", jsp.ndtr)
 _only_special("ndtri", with_grad(jsp.ndtri, lambda out, p: _ROOT * jnp.exp(out * out / 2)))
 _only_special(
-    "log_ndtr", with_grad(jsp.log_ndtr, lambda out, x: jnp.exp(-(out + x * x / 2)) / _ROOT)
+    "log_ndtr", with_grad(lambda x: jsp.log_ndtr(x), lambda out, x: jnp.exp(-(out + x * x / 2)) / _ROOT)
 )
 _only_special("entr", with_grad(jsp.entr, lambda out, x: -(1 + jnp.log(x))))
 
