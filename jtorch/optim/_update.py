@@ -13,7 +13,7 @@ from .._engine.op import Op, Param, Role
 from .._engine.signature import lookup
 from .._engine.value import Value
 from .._gate import TensorBase, check_writable
-from ._row import make_row, zeros_row
+from ._rules_row import make_row, zeros_row
 from ._rules import Rule
 
 Tensors = list[Any]
