@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._functions import NAMESPACES, composite, derived
-from .nn_dropout import seed
+from .nn_mask import keep_mask
 
 
 @composite("nn.functional")
@@ -14,13 +14,14 @@ def scaled_dot_product_attention(
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
 ) -> Any:  # fmt: skip
     """softmax(query @ key.T * scale + mask) @ value."""
-    keep = _keep(query, key, dropout_p) if dropout_p > 0.0 else None
-    return derived["_attention"](query, key, value, attn_mask, keep, scale, is_causal, enable_gqa)
-
-
-def _keep(query: Any, key: Any, p: float) -> Any:
-    shape = (*query.shape[:-1], key.shape[-2])
-    return derived["_dropout_factor"](query.detach(), seed(), float(p), shape)
+    keep = None
+    if dropout_p > 0.0:
+        if not dropout_p <= 1:
+            raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
+        keep = keep_mask(query, float(dropout_p), (*query.shape[:-1], key.shape[-2]))
+    return derived["_attention"](
+        query, key, value, attn_mask, keep, float(dropout_p), scale, is_causal, enable_gqa
+    )
 
 
 def _check_shapes(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:

@@ -1,21 +1,18 @@
-"""The dropout family: when there is nothing to draw, and where the seed comes from."""
+"""The dropout family: when there is nothing to draw, and which elements share a draw."""
 
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
-from .._engine import rng
 from .._functions import composite, derived
 from .._gate import gate
 from ..ops import TABLE, _derive
+from .nn_mask import keep_mask
 
-_ROWS = {name: (derived[name], _derive.inplace(TABLE[name], gate)) for name in ("_dropout", "_alpha_dropout")}
-
-
-def seed() -> int:
-    """A number drawn from the default generator, for a key inside the program."""
-    return int(rng.default_generator.draw32(1)[0])
+_ROWS = {
+    name: (derived[name], _derive.inplace(TABLE[name], gate)) for name in ("_dropout", "_alpha_dropout")
+}
 
 
 def _drop(
@@ -28,7 +25,10 @@ def _drop(
     if p == 1:
         return input.mul_(0) if inplace else input * 0
     _check(row, input, by_channel)
-    return _ROWS[row][inplace](input, seed(), float(p), by_channel)
+    shape = tuple(input.shape)
+    if by_channel:
+        shape = (*shape[:2], *(1,) * (len(shape) - 2))
+    return _ROWS[row][inplace](input, keep_mask(input, float(p), shape), float(p))
 
 
 def _check(row: str, input: Any, by_channel: bool) -> None:

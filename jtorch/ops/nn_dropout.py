@@ -1,20 +1,31 @@
-"""Dropout masks from a seed that is an input of the program."""
+"""Dropout: masks as values of their own, drawn from program inputs, and what is done with them."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from .._engine import rng_xla
 from .._engine.replica import replica_index
 from ._define import Array, Scalar, op
 
-_HIDDEN: Any = {"namespaces": (), "dynamic": True}
+_HIDDEN: Any = {"namespaces": ()}
+_MASK: Any = {"differentiable": False, "dynamic": True, **_HIDDEN}
 
 
-def bernoulli(seed: Any, p: Any, shape: tuple[int, ...]) -> Any:
-    """True with probability p; the same seed gives the same mask."""
+@op("_keep_by_stream", **_MASK)
+def _keep_by_stream(words: Array, threshold: Scalar, shape: Any) -> Any:
+    """PyTorch's own draws: True where a 53-bit draw is below `threshold`; also the words after it."""
+    words, keep = rng_xla.bernoulli(words, prod(shape), jnp.asarray(threshold).astype(jnp.uint64))
+    return keep.reshape(shape), words
+
+
+@op("_keep_by_key", **_MASK)
+def _keep_by_key(input: Array, seed: Scalar, p: Scalar, shape: Any) -> Any:
+    """True with probability p, where the input lives; every replica of a region has draws of its own."""
     key = jax.random.key(jnp.asarray(seed).astype(jnp.uint32))
     replica = replica_index()
     if replica is not None:
@@ -22,32 +33,24 @@ def bernoulli(seed: Any, p: Any, shape: tuple[int, ...]) -> Any:
     return jax.random.uniform(key, shape, jnp.float32) < p
 
 
-def _noise_shape(x: Any, by_channel: bool) -> tuple[int, ...]:
-    return (*x.shape[:2], *(1,) * (x.ndim - 2)) if by_channel else x.shape
+@op("_dropout", grad_name="Mul", dynamic=True, **_HIDDEN)
+def _dropout(input: Array, keep: Array, p: Scalar) -> Any:
+    """Zero what is not kept, scale the rest by 1 / (1 - p)."""
+    return input * _factor(keep, p, input.dtype)
 
 
-@op("_dropout", grad_name="Mul", **_HIDDEN)
-def _dropout(input: Array, seed: Scalar, p: Scalar, by_channel: bool) -> Any:
-    """Zero with probability p, scale the rest by 1 / (1 - p)."""
-    keep = bernoulli(seed, 1 - p, _noise_shape(input, by_channel))
-    factor = keep.astype(input.dtype) / jnp.asarray(1 - p).astype(input.dtype)
-    return input * factor
-
-
-@op("_dropout_factor", differentiable=False, **_HIDDEN)
-def _dropout_factor(input: Array, seed: Scalar, p: Scalar, shape: Any) -> Any:
-    """What `_dropout` multiplies by, in the input's dtype and any shape."""
-    keep = bernoulli(seed, 1 - p, shape)
-    return keep.astype(input.dtype) / jnp.asarray(1 - p).astype(input.dtype)
+def _factor(keep: Any, p: Any, dtype: Any) -> Any:
+    wide = jnp.float32 if jnp.dtype(dtype).itemsize == 2 else dtype
+    return (keep.astype(wide) / jnp.asarray(1 - p).astype(wide)).astype(dtype)
 
 
 _ALPHA = 1.7580993408473766
 
 
-@op("_alpha_dropout", grad_name="Add", **_HIDDEN)
-def _alpha_dropout(input: Array, seed: Scalar, p: Scalar, by_channel: bool) -> Any:
-    """Set to SELU's negative saturation with probability p, then restore mean and variance."""
-    keep = bernoulli(seed, 1 - p, _noise_shape(input, by_channel)).astype(input.dtype)
+@op("_alpha_dropout", grad_name="Add", dynamic=True, **_HIDDEN)
+def _alpha_dropout(input: Array, keep: Array, p: Scalar) -> Any:
+    """SELU's negative saturation where not kept, then mean and variance restored."""
+    keep = keep.astype(input.dtype)
     p = jnp.asarray(p).astype(input.dtype)
     a = 1 / jnp.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
     return input * (keep * a) + ((keep - 1) * (_ALPHA * a) + _ALPHA * a * p)

@@ -10,7 +10,6 @@ import numpy as np
 from jax import lax
 
 from ._define import Array, Scalar, op
-from .nn_common import ntuple as ntuple  # re-exported for the composites
 
 _HIDDEN: Any = {"namespaces": ()}
 
@@ -102,3 +101,20 @@ def _one_hot(input: Array, num_classes: int) -> Any:
     """1 at the class, 0 elsewhere, along a new last dimension."""
     classes = jnp.arange(num_classes, dtype=input.dtype)
     return (input[..., None] == classes).astype(jnp.int64)
+
+
+@op("_one_hot_max", differentiable=False, **_HIDDEN)
+def _one_hot_max(input: Array, dim: int) -> Any:
+    """1 at the (first) maximum along `dim`, in the input's dtype."""
+    axis = dim % max(input.ndim, 1)
+    places = lax.broadcasted_iota(jnp.int64, input.shape, axis)
+    best = jnp.argmax(input, axis=axis, keepdims=True)
+    return (places == best).astype(input.dtype)
+
+
+@op("_padded_rows", differentiable=False, **_HIDDEN)
+def _padded_rows(input: Array, lengths: Array, width: int) -> Any:
+    """Rows that lie one after the other, as a matrix of `width` columns (what follows a row: noise)."""
+    start = jnp.cumsum(lengths) - lengths
+    places = start[:, None] + jnp.arange(width, dtype=lengths.dtype)
+    return jnp.take(input, jnp.minimum(places, max(input.shape[0] - 1, 0)))

@@ -214,7 +214,7 @@ def _pair(x: Any) -> str:
     return f"({a}, {b})"
 
 
-@op("_unfold", check=_unfold_check, linear=True, namespaces=("nn.functional:unfold",), grad_name="Im2Col")
+@op("_unfold", check=_unfold_check, linear=True, namespaces=(), grad_name="Im2Col")
 def _unfold(
     input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ._define import Array, Promote, Scalar, op
 from .nn_common import not_implemented, ntuple
+from .nn_resample import gather_map, interval_means
 from .nn_windows import (
     adaptive_table,
     max_windows,
@@ -256,15 +257,8 @@ def _adaptive_mean(x: Any, out: Ints) -> Any:
             split = x.reshape(*x.shape[:axis], o, size // o, *x.shape[axis + 1 :])
             x = jnp.mean(split, axis=axis + 1)
         else:
-            x = _interval_mean(x, axis, adaptive_table((size,), (o,)))
+            x = gather_map(x, axis, interval_means(size, o), size)
     return x
-
-
-def _interval_mean(x: Any, axis: int, table: Any) -> Any:
-    moved = jnp.moveaxis(x, axis, -1)
-    values = jnp.where(table >= 0, jnp.take(moved, np.maximum(table, 0), axis=-1), 0)
-    counts = (table >= 0).sum(-1)
-    return jnp.moveaxis(jnp.sum(values, axis=-1) / jnp.asarray(counts, x.dtype), -1, axis)
 
 
 def _declare_adaptive(n: int) -> None:
