@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from . import cut, stats
+from . import cut, host, stats
 from .config import config
 from .device import TRACED
 from .executor import execute, run_eagerly, run_traced
@@ -95,6 +95,14 @@ def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
     place = sig.place
     if place is TRACED:
         return run_traced(sig, [_now(x) for x in flat])
+    if host.users and not _local.region:
+        ready = host.run(sig, flat)
+        if ready is not None:
+            return ready
+    if sig.counts and not _local.region:
+        known = host.counted(sig, flat)
+        if known is not None:
+            return known
     if config.execution == "eager" and not _local.region:
         for x in flat:
             if type(x) is Value and x.array is None:
@@ -182,6 +190,12 @@ def backward_ends(program: Program) -> None:
     with _lock:
         if not _local.region and _local.pending.get(program.place.key) is program:
             _run_parts(program, *_local.cutter.backward_ended(program))
+
+
+def after_fork() -> None:
+    """Begin anew in a forked child: no other thread is left there to release the lock."""
+    global _lock
+    _lock = threading.RLock()
 
 
 def flush(reason: str) -> None:

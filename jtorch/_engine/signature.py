@@ -36,7 +36,7 @@ class Signature:
     """
 
     __slots__ = (
-        "_residuals", "_vjps", "differentiable", "eager", "flat", "fn", "id", "mask", "name", "op", "outs", "place",
+        "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask", "name", "op", "outs", "place",
         "single", "static", "tag",
     )  # fmt: skip
 
@@ -47,6 +47,10 @@ class Signature:
         self.op, self.static, self.flat, self.fn, self.outs = op, static, flat, fn, outs
         self.single, self.place, self.name = single, place, name or op.name
         self.mask = tuple(isinstance(f, Aval) for f in flat)
+        arrays = [a for a in flat if isinstance(a, Aval)]
+        self.counts = bool(arrays) and place.sharding is None and not place.traced and all(
+            a.numel == 1 and a.dtype.is_integral for a in (*arrays, *outs)
+        )  # arithmetic on single whole numbers
         self.differentiable = op.differentiable and any(differentiable(a) for a in outs)
         self._vjps: dict[Any, Signature] = {}
         self._residuals: dict[Any, tuple[Signature, Any]] = {}
