@@ -1,21 +1,20 @@
 """jtorch: PyTorch's imperative API on JAX alone.  Assembly only: no logic lives here."""
 
+from . import _conflict as _conflict  # first: nothing else is sound beside the other `jtorch`
+from . import autograd as autograd
 from . import composite as composite
 from . import creation as creation
-from . import random_ops as random_ops
-from . import utils as utils
-from . import autograd as autograd
 from . import cuda as cuda
 from . import nn as nn
 from . import optim as optim
 from . import parallel as parallel
 from . import random as random
 from . import random_ops as random_ops
-from . import utils as utils
+from . import serialization as serialization
 from . import special as special
+from . import utils as utils
 from ._compile import compile as compile
 from ._engine import dtype as _dtype
-from ._engine.backward import modes as _modes
 from ._engine.device import device as device
 from ._engine.dtype import can_cast as can_cast
 from ._engine.dtype import dtype as dtype
@@ -52,10 +51,12 @@ from .random import initial_seed as initial_seed
 from .random import manual_seed as manual_seed
 from .random import seed as seed
 from .random import set_rng_state as set_rng_state
+from .serialization import load as load
+from .serialization import save as save
 from .tensor import Tensor as Tensor
 
 globals().update(_dtype.NAMES)
-globals().update({k: v for k, v in _NAMESPACES["torch"].items()})
-
-__version__ = "2.13.0"
+globals().update(_NAMESPACES["torch"])
 nn.DataParallel = parallel.DataParallel
+
+__version__ = "2.13.0"  # the PyTorch whose API this is
