@@ -2,14 +2,14 @@
 
 A worker is forked from a process that uses JAX, whose threads a fork does not copy, so it must not run
 a program. And a dataset that flips a coin for every sample would give every batch a program of its own.
-Tracing an op to a jaxpr is plain Python; this module then evaluates the jaxpr with NumPy.
+Tracing an op to a jaxpr is plain Python; this module then makes a Python function over NumPy of the jaxpr.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ import numpy as np
 from jax.extend.core import Literal
 
 from . import host_windows as host_windows
-from .host_rules import RULES
+from .host_rules import EXACT, RULES
 from .signature import NUMBERS, Signature
 from .value import Aval, Value
 
@@ -66,8 +66,10 @@ def run(sig: Signature, flat: Any) -> list[Value] | None:
     if level() == OFF:
         return None
     try:
-        arrays = [_array(x, kind) for x, kind in zip(flat, sig.flat, strict=True)]
-        results = _evaluate(sig, arrays)
+        if sig.op.host is not None:
+            args = [_array(x) if type(x) is Value else x for x in flat]
+            return [Value(sig.outs[0], np.asarray(sig.op.host(*args, sig.static)))]
+        return _computed(sig, flat)
     except Unsupported as e:
         if level() != ALWAYS:
             return None
@@ -75,7 +77,19 @@ def run(sig: Signature, flat: Any) -> list[Value] | None:
             f"{sig.op.name}: {e}. A DataLoader worker runs ops with NumPy, because a forked process "
             "must not use JAX. Do this step in the training loop, use NumPy for it, or set num_workers=0."
         ) from None
-    return [Value(a, r) for a, r in zip(sig.outs, results, strict=True)]
+
+
+def _computed(sig: Signature, flat: Any) -> list[Value]:
+    arrays = [
+        _array(x) if type(x) is Value else np.asarray(x, NUMBERS[kind])
+        for x, kind in zip(flat, sig.flat, strict=True)
+    ]
+    function = _functions.get(sig.id)
+    if function is None:
+        function = _functions[sig.id] = _translated(sig)
+    with np.errstate(all="ignore"):
+        results = function(*arrays)
+    return [Value(a, np.asarray(r, a.np)) for a, r in zip(sig.outs, results, strict=True)]
 
 
 def counted(sig: Signature, flat: Any) -> list[Value] | None:
@@ -87,15 +101,12 @@ def counted(sig: Signature, flat: Any) -> list[Value] | None:
     if any(type(x) is Value and type(x.array) is not np.ndarray for x in flat):
         return None
     try:
-        arrays = [_array(x, kind) for x, kind in zip(flat, sig.flat, strict=True)]
-        return [Value(a, r) for a, r in zip(sig.outs, _evaluate(sig, arrays), strict=True)]
+        return _computed(sig, flat)
     except Unsupported:
         return None
 
 
-def _array(x: Any, kind: Any) -> np.ndarray[Any, Any]:
-    if type(x) is not Value:
-        return np.asarray(x, NUMBERS[kind])
+def _array(x: Value) -> np.ndarray[Any, Any]:
     array = x.array
     if type(array) is np.ndarray:
         return array
@@ -106,98 +117,135 @@ def _array(x: Any, kind: Any) -> np.ndarray[Any, Any]:
     return np.asarray(array)
 
 
-_jaxprs: dict[int, Any] = {}
+_functions: dict[int, Callable[..., Any]] = {}
 
 
-def _evaluate(sig: Signature, arrays: list[Any]) -> list[np.ndarray[Any, Any]]:
-    closed = _jaxprs.get(sig.id)
-    if closed is None:
-        stand_ins = [
-            jax.ShapeDtypeStruct(a.shape, a.np) if isinstance(a, Aval)
-            else jax.ShapeDtypeStruct((), NUMBERS[a])
-            for a in sig.flat
-        ]  # fmt: skip
-        with jax.enable_x64(True):
-            closed = _jaxprs[sig.id] = jax.make_jaxpr(sig.fn)(*stand_ins)
-    with np.errstate(all="ignore"):
-        results = interpret(closed.jaxpr, closed.consts, arrays)
-    return [np.asarray(r, a.np) for r, a in zip(results, sig.outs, strict=True)]
+def _translated(sig: Signature) -> Callable[..., Any]:
+    stand_ins = [
+        jax.ShapeDtypeStruct(a.shape, a.np) if isinstance(a, Aval)
+        else jax.ShapeDtypeStruct((), NUMBERS[a])
+        for a in sig.flat
+    ]  # fmt: skip
+    with jax.enable_x64(True):
+        closed = jax.make_jaxpr(sig.fn)(*stand_ins)
+    return translate(closed.jaxpr, closed.consts)
 
 
-def interpret(jaxpr: Any, consts: Any, args: Any) -> list[Any]:
-    """The results of a jaxpr on NumPy arrays."""
-    env: dict[Any, Any] = {}
-
-    def read(v: Any) -> Any:
-        return np.asarray(v.val, v.aval.dtype) if isinstance(v, Literal) else env[v]
-
-    env.update(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
-    env.update(zip(jaxpr.invars, args, strict=True))
-    for eqn in jaxpr.eqns:
-        results = _apply(eqn, [read(v) for v in eqn.invars])
-        env.update(zip(eqn.outvars, results, strict=True))
-    return [read(v) for v in jaxpr.outvars]
+# --- jaxprs to Python ------------------------------------------------------------------------------
 
 
-def _apply(eqn: Any, args: list[Any]) -> Any:
-    name = eqn.primitive.name
-    own = _CALLS.get(name)
-    if own is not None:
-        return own(args, **eqn.params)
-    rule = RULES.get(name)
+def translate(jaxpr: Any, consts: Any = ()) -> Callable[..., Any]:
+    """A Python function on NumPy arrays that does what the jaxpr does, one line per equation."""
+    scope: dict[str, Any] = {}
+    names: dict[Any, str] = {}
+
+    def bind(x: Any) -> str:
+        name = f"c{len(scope)}"
+        scope[name] = x
+        return name
+
+    def name(v: Any) -> str:
+        if isinstance(v, Literal):
+            return bind(np.asarray(v.val, v.aval.dtype))
+        return names.setdefault(v, f"v{len(names)}")
+
+    for v, value in zip(jaxpr.constvars, consts, strict=True):
+        names[v] = bind(np.asarray(value))
+    lines = [f"def function({', '.join(map(name, jaxpr.invars))}):"]
+    for eqn in _alive(jaxpr):
+        args = ", ".join(map(name, eqn.invars))
+        outs = ", ".join(map(name, eqn.outvars))
+        comma = "," if eqn.primitive.multiple_results else ""
+        lines.append(f"    {outs}{comma} = {bind(_rule(eqn))}({args})")
+    lines.append(f"    return ({' '.join(f'{name(v)},' for v in jaxpr.outvars)})")
+    exec("\n".join(lines), scope)
+    return scope["function"]  # type: ignore[no-any-return]
+
+
+def _alive(jaxpr: Any) -> list[Any]:
+    """The equations whose results somebody reads."""
+    wanted = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+    kept = []
+    for eqn in reversed(jaxpr.eqns):
+        if not wanted.isdisjoint(eqn.outvars):
+            kept.append(eqn)
+            wanted.update(v for v in eqn.invars if not isinstance(v, Literal))
+    return kept[::-1]
+
+
+def _rule(eqn: Any) -> Callable[..., Any]:
+    """The equation's primitive with its parameters, as a function of its operands."""
+    primitive = eqn.primitive.name
+    make = _CALLS.get(primitive)
+    if make is not None:
+        return make(**eqn.params)  # type: ignore[no-any-return]
+    rule = RULES.get(primitive)
     if rule is None:
-        raise Unsupported(f"there is no NumPy rule for JAX's primitive {name!r}")
-    try:
-        results = rule(*args, **eqn.params)
-    except (TypeError, NotImplementedError) as e:
-        raise Unsupported(f"NumPy's {name!r} does not do this ({e})") from None
-    results = results if eqn.primitive.multiple_results else (results,)
-    return [
-        r if isinstance(r, np.ndarray) and r.dtype == v.aval.dtype else np.asarray(r, v.aval.dtype)
-        for r, v in zip(results, eqn.outvars, strict=True)
-    ]
+        raise Unsupported(f"there is no NumPy rule for JAX's primitive {primitive!r}")
+    if primitive in EXACT:
+        return rule
+    dtypes = [v.aval.dtype for v in eqn.outvars]
+    params, several = eqn.params, eqn.primitive.multiple_results
+
+    def apply(*args: Any) -> Any:
+        try:
+            results = rule(*args, **params)
+        except (TypeError, NotImplementedError) as e:
+            raise Unsupported(f"NumPy's {primitive!r} does not do this ({e})") from None
+        if several:
+            return [np.asarray(r, d) for r, d in zip(results, dtypes, strict=True)]
+        return results if results.dtype == dtypes[0] else results.astype(dtypes[0])
+
+    return apply
 
 
-# --- primitives that hold jaxprs -------------------------------------------------------------------
+# --- primitives that hold jaxprs: functions of their operands ---------------------------------------
 
 
-def _call(args: Any, **params: Any) -> Any:
-    closed = params.get("jaxpr") or params.get("call_jaxpr")
-    if hasattr(closed, "consts"):
-        return interpret(closed.jaxpr, closed.consts, args)
-    return interpret(closed, (), args)
+def _inner(closed: Any) -> Callable[..., Any]:
+    return translate(closed.jaxpr, closed.consts) if hasattr(closed, "consts") else translate(closed)
 
 
-def _while(args: Any, *, cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int) -> Any:
-    cond_consts, args = args[:cond_nconsts], args[cond_nconsts:]
-    body_consts, carry = args[:body_nconsts], args[body_nconsts:]
-    while interpret(cond_jaxpr.jaxpr, cond_jaxpr.consts, [*cond_consts, *carry])[0]:
-        carry = interpret(body_jaxpr.jaxpr, body_jaxpr.consts, [*body_consts, *carry])
-    return carry
+def _call(**params: Any) -> Callable[..., Any]:
+    return _inner(params.get("jaxpr") or params["call_jaxpr"])
 
 
-def _cond(args: Any, *, branches: Any, **params: Any) -> Any:
-    which = min(max(int(args[0]), 0), len(branches) - 1)
-    return interpret(branches[which].jaxpr, branches[which].consts, args[1:])
+def _while(*, cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts: int) -> Any:
+    condition, body = _inner(cond_jaxpr), _inner(body_jaxpr)
+
+    def loop(*args: Any) -> Any:
+        condition_consts, args = args[:cond_nconsts], args[cond_nconsts:]
+        consts, carry = args[:body_nconsts], args[body_nconsts:]
+        while condition(*condition_consts, *carry)[0]:
+            carry = body(*consts, *carry)
+        return carry
+
+    return loop
+
+
+def _cond(*, branches: Any, **params: Any) -> Any:
+    functions = [_inner(b) for b in branches]
+    return lambda which, *args: functions[min(max(int(which), 0), len(functions) - 1)](*args)
 
 
 def _scan(
-    args: Any, *, jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **params: Any
+    *, jaxpr: Any, length: int, reverse: bool, num_consts: int, num_carry: int, **params: Any
 ) -> Any:
-    consts, rest = args[:num_consts], args[num_consts:]
-    carry, xs = rest[:num_carry], rest[num_carry:]
-    ys: list[Any] = []
-    for i in reversed(range(length)) if reverse else range(length):
-        out = interpret(jaxpr.jaxpr, jaxpr.consts, [*consts, *carry, *(x[i] for x in xs)])
-        carry = out[:num_carry]
-        ys.append(out[num_carry:])
-    ys = ys[::-1] if reverse else ys
+    body = _inner(jaxpr)
     avals = [v.aval for v in jaxpr.jaxpr.outvars[num_carry:]]
-    stacked = [
-        np.stack([y[k] for y in ys]) if ys else np.empty((0, *a.shape), a.dtype)
-        for k, a in enumerate(avals)
-    ]
-    return [*carry, *stacked]
+
+    def scan(*args: Any) -> Any:
+        consts, rest = args[:num_consts], args[num_consts:]
+        carry, xs = rest[:num_carry], rest[num_carry:]
+        ys = [np.empty((length, *a.shape), a.dtype) for a in avals]
+        for i in reversed(range(length)) if reverse else range(length):
+            out = body(*consts, *carry, *(x[i] for x in xs))
+            carry = out[:num_carry]
+            for y, new in zip(ys, out[num_carry:], strict=True):
+                y[i] = new
+        return (*carry, *ys)
+
+    return scan
 
 
 _CALLS = {

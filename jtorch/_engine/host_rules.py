@@ -26,9 +26,13 @@ def rule(*names: str) -> Callable[[Any], Any]:
     return register
 
 
+EXACT: set[str] = set()  # rules that need no parameters and return the right dtype
+
+
 def _elementwise(**rules: Callable[..., Any]) -> None:
     for name, f in rules.items():
-        rule(name)(lambda *args, _f=f, **params: _f(*args))
+        rule(name)(f)
+        EXACT.add(name)
 
 
 def _by_element(f: Callable[[float], float]) -> Callable[[Array], Array]:
@@ -96,6 +100,7 @@ _elementwise(
 )  # fmt: skip
 for _name in ("and", "or", "not"):
     RULES[_name] = RULES.pop(f"{_name}_")
+    EXACT.add(_name)
 
 
 @rule("integer_pow")
@@ -199,10 +204,10 @@ def _tile(x: Array, *, reps: Any) -> Array:
 
 
 @rule("platform_index")
-def _platform_index(*, platforms: Any) -> int:
+def _platform_index(*, platforms: Any) -> Any:
     """Which branch the CPU takes: its own, or the one for all others."""
     found = [i for i, names in enumerate(platforms) if names is None or "cpu" in names]
-    return found[0]
+    return np.int32(found[0])
 
 
 @rule("iota")
