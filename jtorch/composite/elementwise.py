@@ -49,6 +49,10 @@ def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return inplace(_division(rounding_mode), (self, other), ())
 
 
+Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
+Tensor.__idiv__ = Tensor.__itruediv__  # type: ignore[attr-defined]
+
+
 def _guarded(name: str, check: Any, dunder: str = "") -> None:
     """Put a check of the numbers in front of a row's function, method, in-place twin and operators."""
     row = TABLE[name]

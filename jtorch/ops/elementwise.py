@@ -247,9 +247,21 @@ def _power_of(x: Any, e: Any) -> Any:
     )(x)
 
 
+def _repeated_squaring(x: Any, e: Any) -> Any:
+    """x ** e of integers with e >= 0, wrapping (jnp.power looks at six bits of e only)."""
+    x, e = jnp.broadcast_arrays(x, e)
+
+    def double(state: Any) -> Any:
+        product, base, rest = state
+        return jnp.where(rest % 2 == 1, product * base, product), base * base, rest // 2
+
+    start = (jnp.ones_like(x), x, e)
+    return lax.while_loop(lambda s: jnp.any(s[2] > 0), double, start)[0]
+
+
 def _integer_power(x: Any, e: Any) -> Any:
     """Wrapping products; torch's 0, 1 or -1 for negative exponents."""
-    positive = jnp.power(x, jnp.maximum(e, 0))
+    positive = _repeated_squaring(x, jnp.maximum(e, 0))
     sign = jnp.where(e % 2 == 0, 1, -1)
     negative = jnp.where(x == 1, 1, jnp.where(x == -1, sign, 0))
     return jnp.where(e < 0, negative, positive).astype(positive.dtype)

@@ -49,6 +49,34 @@ _only_special(
 )
 
 
+# --- zeta ----------------------------------------------------------------------------------------
+
+
+def _zeta(x: Any, q: Any) -> Any:
+    """Hurwitz zeta; XLA's is for positive q, so negative ones are first moved up term by term."""
+    x, q = jnp.broadcast_arrays(x, q)
+    pole = (q <= 0) & (q == jnp.floor(q))
+
+    def waiting(state: Any) -> Any:
+        a, total, last = state
+        return (a < 0) & ~pole & (jnp.abs(last) > jnp.finfo(q.dtype).eps * jnp.abs(total))
+
+    def add_term(state: Any) -> Any:
+        a, total, last = state
+        go = waiting(state)
+        term = jnp.power(a, -x)
+        return (
+            jnp.where(go, a + 1, a),
+            jnp.where(go, total + term, total),
+            jnp.where(go, term, last),
+        )
+
+    start = (q, jnp.zeros_like(q), jnp.ones_like(q))
+    a, total, _ = lax.while_loop(lambda s: jnp.any(waiting(s)), add_term, start)
+    value = total + lax.zeta(x, jnp.where(a < 0, 1, a))
+    return jnp.where(pole, jnp.where(x >= 1, jnp.inf, jnp.nan), value)
+
+
 # --- gamma ----------------------------------------------------------------------------------------
 
 
@@ -76,7 +104,7 @@ def polygamma_of(n: int) -> Any:
         sign, size = (-1.0) ** (n + 1), math.gamma(n + 1)
 
         def fn(x: Any) -> Any:
-            return sign * size * jsp.zeta(jnp.asarray(n + 1, x.dtype), x)
+            return sign * size * _zeta(jnp.asarray(n + 1, x.dtype), x)
 
     return with_grad(fn, lambda out, x: polygamma_of(n + 1)(x))
 
@@ -138,10 +166,6 @@ binary("igamma", _incomplete(lax.igamma, 1.0, "igamma"), _F, check=only_tensors(
        namespaces=(*_TOP, "special:gammainc"))  # fmt: skip
 binary("igammac", _incomplete(lax.igammac, -1.0, "igammac"), _F, check=only_tensors("igammac"),
        namespaces=(*_TOP, "special:gammaincc"))  # fmt: skip
-
-
-def _zeta(x: Any, q: Any) -> Any:
-    return lax.zeta(*jnp.broadcast_arrays(x, q))
 
 
 _zeta_rule = with_grad(_zeta, _not_derived("zeta"), lambda out, x, q: -x * _zeta_rule(x + 1, q))
