@@ -101,7 +101,6 @@ class Stack:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    # what a subclass decides
     def find(self, module: str, name: str) -> Any:
         """The object behind a global."""
         raise NotImplementedError
@@ -221,9 +220,8 @@ class Stack:
     @_code(b"\x90")
     def _additems(self) -> None:
         items = self.marked()
-        if type(self.stack[-1]) is not set:
-            raise UnpicklingError(f"Can only add to sets, but got {type(self.stack[-1])}")
-        self.stack[-1].update(map(_names.key, items))
+        if type(self.stack[-1]) is set:
+            self.stack[-1].update(map(_names.key, items))
 
     @_code(b"\x91")
     def _frozenset(self) -> None:

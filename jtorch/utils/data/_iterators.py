@@ -5,24 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ..._engine import host
 from ..._engine.device import accelerators
-from ._utils.fetch import BaseFetcher, IterableFetcher, MapFetcher
+from ._utils.fetch import DatasetKind
 from .sampler import draw_seed
-
-
-class DatasetKind:
-    """Map-style or stream, and the fetcher of each."""
-
-    Map = 0
-    Iterable = 1
-
-    @staticmethod
-    def create_fetcher(
-        kind: int, dataset: Any, auto_collation: bool, collate_fn: Any, drop_last: bool
-    ) -> BaseFetcher:
-        """The fetcher for datasets of this kind."""
-        cls = MapFetcher if kind == DatasetKind.Map else IterableFetcher
-        return cls(dataset, auto_collation, collate_fn, drop_last)
 
 
 class BaseIterator:
@@ -114,9 +100,13 @@ class SingleProcessIterator(BaseIterator):
         super().__init__(loader)
         if self._timeout != 0:
             raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
-        self._dataset_fetcher = DatasetKind.create_fetcher(
-            self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
-        )
+        with host.preferred():
+            self._dataset_fetcher = DatasetKind.create_fetcher(
+                self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn,
+                self._drop_last,
+            )  # fmt: skip
 
     def _next_data(self) -> Any:
-        return self._dataset_fetcher.fetch(self._next_index())
+        index = self._next_index()
+        with host.preferred():
+            return self._dataset_fetcher.fetch(index)

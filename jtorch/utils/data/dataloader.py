@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from ...random import Generator
-from ._iterators import BaseIterator, DatasetKind, SingleProcessIterator
+from ._iterators import BaseIterator, SingleProcessIterator
 from ._utils.collate import default_collate, default_convert
+from ._utils.fetch import DatasetKind
 from ._utils.worker import get_worker_info
+from ._workers import MultiProcessIterator
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
@@ -21,6 +23,7 @@ __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"
 _DatasetKind = DatasetKind
 _BaseDataLoaderIter = BaseIterator
 _SingleProcessDataLoaderIter = SingleProcessIterator
+_MultiProcessingDataLoaderIter = MultiProcessIterator
 T_co = TypeVar("T_co", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
@@ -121,8 +124,6 @@ class DataLoader(Generic[T_co]):
     def _get_iterator(self) -> BaseIterator:
         if self.num_workers == 0:
             return SingleProcessIterator(self)
-        from ._workers import MultiProcessIterator
-
         self.check_worker_number_rationality()
         return MultiProcessIterator(self)
 

@@ -16,6 +16,7 @@ from ...._functions import derived
 from ...._gate import wrap
 from ....creation import as_tensor, tensor
 from ....tensor import Tensor
+from . import transport
 
 CollateMap = dict[Any, Callable[..., Any]]
 
@@ -126,7 +127,7 @@ def _stacked(arrays: Any) -> Any:
     first = arrays[0]
     if first.ndim == 0:
         return wrap(from_array(np.array(arrays, first.dtype)))
-    out = np.empty((len(arrays), *first.shape), first.dtype)
+    out = transport.empty((len(arrays), *first.shape), first.dtype)
     for row, array in zip(out, arrays, strict=True):
         row[...] = array
     return wrap(from_array(out))

@@ -11,6 +11,7 @@ from ...._engine import recorder
 from ...._engine.value import from_array
 from ...._gate import wrap
 from ..dataset import Subset, TensorDataset
+from . import transport
 from .collate import default_collate
 
 
@@ -69,6 +70,24 @@ class MapFetcher(BaseFetcher):
         return self.collate_fn([dataset[i] for i in index])
 
 
+class DatasetKind:
+    """Map-style or stream, and the fetcher of each."""
+
+    Map = 0
+    Iterable = 1
+
+    @staticmethod
+    def create_fetcher(
+        kind: int, dataset: Any, auto_collation: bool, collate_fn: Any, drop_last: bool
+    ) -> BaseFetcher:
+        """The fetcher for datasets of this kind."""
+        cls = MapFetcher if kind == DatasetKind.Map else IterableFetcher
+        return cls(dataset, auto_collation, collate_fn, drop_last)
+
+
+create_fetcher = DatasetKind.create_fetcher
+
+
 def rows(dataset: Any, index: Any) -> list[Any] | None:
     """The collated batch of a plain `TensorDataset` by one gather per tensor, or None."""
     while type(dataset) is Subset:
@@ -91,4 +110,6 @@ def _gather(t: Any, where: np.ndarray[Any, Any]) -> Any:
     if place.device.type != "cpu" or place.traced:
         return t[where]
     array = np.asarray(recorder.concrete(t._value, "DataLoader"))
-    return wrap(from_array(array[where]))
+    out = transport.empty((where.size, *array.shape[1:]), array.dtype)
+    # mode="wrap" takes negative indices, and does not buffer as "raise" does
+    return wrap(from_array(array.take(where, 0, out, "wrap")))
