@@ -120,39 +120,46 @@ def _from_integers(values: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> Array
 
 def _bounds(dtype: np.dtype[Any], low: int, high: int | None) -> tuple[int, int]:
     """The interval [low, high) that torch samples from, after its checks."""
-    _check_kind(dtype, high)
-    if high is not None:
-        if low >= high:
-            raise RuntimeError(
-                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-            )
-        if dtype in FLOATING:
-            low, high = _inner_low(dtype, low), _inner_high(dtype, high)
-            if low >= high:
-                raise RuntimeError(
-                    "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
-                    f"but got from={low} >= to={high}"
-                )
-        last = high - 1
-    elif dtype in FLOATING:
-        last = 2 ** _DIGITS[dtype]
-        low = _inner_low(dtype, low)
-        if low >= last:
-            raise RuntimeError(
-                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' "
-                f"casted to dtype, but got from={low} > to_inc={last}"
-            )
-    else:
-        last = 1 if dtype == BOOL else int(np.iinfo(dtype).max)
-        last = -1 if last > _LARGEST else last  # torch keeps uint64's maximum in an int64
+    low, last = _span_to(dtype, low, high) if high is not None else _span_up(dtype, low)
     _check_range(dtype, low, "from")
     _check_range(dtype, last, "to - 1")
     return low, last + 1
 
 
-def _check_kind(dtype: np.dtype[Any], high: int | None) -> None:
+def _span_to(dtype: np.dtype[Any], low: int, high: int) -> tuple[int, int]:
+    """First and last number of [low, high), as a floating type can hold them."""
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    _require_real(dtype, "check_random_bounds")
+    if dtype in FLOATING:
+        low, high = _inner_low(dtype, low), _inner_high(dtype, high)
+        if low >= high:
+            raise RuntimeError(
+                "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
+                f"but got from={low} >= to={high}"
+            )
+    return low, high - 1
+
+
+def _span_up(dtype: np.dtype[Any], low: int) -> tuple[int, int]:
+    """`low` and the last number of the type: the last of the consecutive ones if it is floating."""
+    _require_real(dtype, "random_from_to_impl")
+    if dtype not in FLOATING:
+        last = 1 if dtype == BOOL else int(np.iinfo(dtype).max)
+        return low, -1 if last > _LARGEST else last  # torch keeps uint64's maximum in an int64
+    low, last = _inner_low(dtype, low), 1 << _DIGITS[dtype]
+    if low >= last:
+        raise RuntimeError(
+            "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to "
+            f"dtype, but got from={low} > to_inc={last}"
+        )
+    return low, last
+
+
+def _require_real(dtype: np.dtype[Any], where: str) -> None:
     if dtype not in FLOATING and dtype.kind not in "biu":
-        where = "check_random_bounds" if high is not None else "random_from_to_impl"
         raise RuntimeError(f"{where} handles only integral, floating-point and boolean types")
 
 
@@ -353,7 +360,7 @@ def multinomial(
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if (weights.astype(np.float64).sum(axis=-1) == 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         quotient = weights / exponential(generator, weights.shape, weights.dtype)
     if count == 1:
         best: npt.NDArray[np.int64] = quotient.argmax(axis=-1, keepdims=True)

@@ -35,7 +35,10 @@ def libm(name: str, x: F64) -> F64:
 
 
 def _exp(x: float) -> float:
-    return math.exp(x) if x < 709.0 else float(np.exp(x))  # Python raises where C returns infinity
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
 
 
 _FUNCTIONS: dict[str, Callable[[float], float]] = {
@@ -95,7 +98,9 @@ def fma32(a: F32, b: np.float32, c: np.float32) -> F32:
 
 
 def fma64(a: F64, b: float, c: float) -> F64:
-    """a * b + c rounded once to double (twice where the terms come near the exponent's limits)."""
+    """a * b + c rounded once to double, unless a term comes near the smallest numbers."""
+    if max(abs(b), abs(c)) > 2.0**500:  # too large to be split below
+        return fma64(a, b * 2.0**-600, c * 2.0**-600) * 2.0**600
     high = a * b
     low = _product_error(a, np.full_like(a, b), high)
     addend = np.full_like(a, c)
@@ -107,8 +112,7 @@ def fma64(a: F64, b: float, c: float) -> F64:
     odd = rest.view(np.int64)
     even_inexact = ((odd & 1) == 0) & (lost != 0)
     rest = np.where(even_inexact, np.nextafter(rest, np.copysign(np.inf, lost)), rest)
-    result = total + rest
-    return np.where(np.isfinite(result), result, high + c)
+    return total + rest
 
 
 def _sum_error(a: F64, b: F64, total: F64) -> F64:
