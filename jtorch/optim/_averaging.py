@@ -52,7 +52,7 @@ def _check_decay(decay: float) -> None:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Tensors, Tensors, Any], None]:
-    """Exponential moving average: all parameters move by 1 - decay towards the model's, in one op."""
+    """Exponential moving average: all parameters move 1 - decay of the way, in one op."""
     _check_decay(decay)
 
     def ema_update(ema_param_list: Tensors, current_param_list: Tensors, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""`Memory`: what L-BFGS remembers of its last steps, in rings that grow by doubling."""
+"""`Memory`: what L-BFGS remembers of its last steps, in rings of arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .._gate import TensorBase, wrap
 from . import _rules_lbfgs as rules
 
 State = dict[str, Any]
-FIRST_ROOM = 4  # each doubling is one more program, so few of them
+AT_ONCE = 64 << 20  # bytes of rings that are made whole; larger ones grow, a new program each time
+FIRST_ROOM = 8
 
 
 def _op(fn: Any, roles: dict[str, Role], differentiable: bool = False) -> Op:
@@ -60,7 +61,8 @@ class Memory:
         self.limit = limit
         self.count = self.head = 0
         kind, n = like.aval, like.aval.numel
-        room = min(FIRST_ROOM, limit)
+        small = 2 * limit * kind.nbytes <= AT_ONCE
+        room = limit if small else min(FIRST_ROOM, limit)
 
         def zeros(*shape: int) -> Value:
             return Value(aval(shape, kind.dtype, kind.place), np.zeros(shape, kind.np))
@@ -73,10 +75,13 @@ class Memory:
         """Entries that fit without growing."""
         return self.rings[0].aval.shape[0]
 
-    def direction(self, grad: Value, before: Value, d: Value, t: float) -> tuple[Value, list[float]]:
+    def direction(
+        self, grad: Value, before: Value, d: Value, t: float
+    ) -> tuple[Value, list[float]]:
         """Remember the step t d; the next direction, its slope and its largest component."""
         if self.count == self.room < self.limit:
-            self.rings = record(GROW, *self.rings, room=min(2 * self.room, self.limit))
+            self.rings = record(GROW, *self.rings, room=min(4 * self.room, self.limit))
+            recorder.flush("optimizer.step")
         new, *rings, scale, stats = record(
             DIRECTION, grad, before, d, *self.rings, self.scale, float(t), self.count, self.head
         )
@@ -101,12 +106,16 @@ class Memory:
     def load(cls, state: State, like: Value, limit: int) -> Memory:
         """A memory from torch's entries."""
         memory = cls(like, limit)
-        old = state.get("old_dirs") or []
+        old, room = state.get("old_dirs") or [], memory.room
         if old:
             lists = [state["old_stps"], old, state["ro"]]
-            values = [[v._value if isinstance(v, TensorBase) else float(v) for v in x] for x in lists]
+            values = [
+                [v._value if isinstance(v, TensorBase) else float(v) for v in x] for x in lists
+            ]
             memory.rings = record(STACK, *values)
             memory.count = len(old)
+            if memory.room < room:
+                memory.rings = record(GROW, *memory.rings, room=room)
         scale = state.get("H_diag", 1)
         if isinstance(scale, TensorBase):
             memory.scale = scale._value

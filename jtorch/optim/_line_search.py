@@ -13,7 +13,7 @@ ARMIJO, CURVATURE = 1e-4, 0.9  # c1 and c2 of the Wolfe conditions
 
 @dataclasses.dataclass
 class Point:
-    """A trial step: its length, the loss there, the gradient (a vector) and the slope along the line."""
+    """A trial step: its length, and loss, gradient (a vector) and slope along the line there."""
 
     t: Any
     f: Any

@@ -29,8 +29,8 @@ class OptaxOptimizer(Optimizer):
 
     lr: a factor on the update, 1 by default, which torch's schedulers may drive; optax's own
     schedules work too, as they count in the state.  The transformation sees each group as a dict by
-    name when the parameters come with names (`model.named_parameters()`), else as a list; a parameter
-    without a gradient has a zero one.  `state_dict` keeps the leaves of the state per group.
+    name when the parameters come with names (`model.named_parameters()`), else as a list; a
+    missing gradient is a zero one.  `state_dict` keeps the leaves of the state per group.
     """
 
     def __init__(self, params: Any, tx: Any, lr: Any = 1.0) -> None:
@@ -55,7 +55,7 @@ class OptaxOptimizer(Optimizer):
         return self._structure(group).unflatten(self.state[_key(group)]["leaves"])
 
     def step(self, closure: Any = None, value: Any = None) -> Any:
-        """One update.  value: the loss, for transformations that read it; the closure's result if None."""
+        """One update.  value: the loss, for transformations that read it (None: the closure's)."""
         with no_grad():
             loss = None
             if closure is not None:

@@ -1,4 +1,4 @@
-"""`Recorded`: the base of torch's own optimizers, whose step is one recorded op per parameter group."""
+"""`Recorded`: the base of torch's own optimizers, whose step is one recorded op per group."""
 
 from __future__ import annotations
 
@@ -134,14 +134,14 @@ def check_lr(lr: Any, message: str = "Invalid learning rate: {}") -> None:
     """A learning rate is a number or a tensor with one element, and not negative."""
     if isinstance(lr, TensorBase) and lr.numel() != 1:  # type: ignore[attr-defined]
         raise ValueError("Tensor lr must be 1-element")
-    if not 0.0 <= lr:
+    if not lr >= 0.0:
         raise ValueError(message.format(lr))
 
 
 def check_nonnegative(**options: Any) -> None:
-    """`Invalid <name> value: ...` for a negative option; eps and lr_decay style names as in torch."""
+    """`Invalid <name> value: ...` for a negative option."""
     for name, value in options.items():
-        if not 0.0 <= value:
+        if not value >= 0.0:
             raise ValueError(f"Invalid {name} value: {value}")
 
 
@@ -158,7 +158,7 @@ def scalar(option: Any) -> Any:
 
 
 def is_zero(option: Any) -> bool:
-    """Whether an option switches its term off; a tensor never does, so that nothing need be read."""
+    """Whether an option switches its term off; a tensor never does: it need not be read."""
     return not isinstance(option, TensorBase) and option == 0
 
 

@@ -1,10 +1,9 @@
-"""The update rules of torch's first-order optimizers, as optax transformations with torch's formulas.
+"""The update rules of torch's first-order optimizers: optax transformations, torch's formulas.
 
 A `Rule` has two halves. `numbers` turns step counts and options into the few numbers that the
 arithmetic needs, in double precision as torch does on the host. `build` makes the
-`optax.GradientTransformation` from those numbers: `update(grads, state, params)`, one leaf at a time.
-optax's own pieces are used where their formula is torch's (momentum, L2 decay, scaling); measurements
-of the others are in docs/optimizers.md.
+`optax.GradientTransformation` from those numbers: `update(grads, state, params)`, leaf by leaf.
+optax's own pieces are used where their formula is torch's: momentum, L2 decay, scaling.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ def _choose(condition: Any, a: Any, b: Any) -> Any:
     return (a if condition else b) if isinstance(condition, bool) else jnp.where(condition, a, b)
 
 
-# --- SGD -------------------------------------------------------------------------------------------
+# --- SGD --------------------------------------------------------------------------------
 
 
 def sgd_numbers(
@@ -121,7 +120,7 @@ def sgd(
     return around(optax.chain(*parts, optax.scale(step)), maximize, decay, weight_decay)
 
 
-# --- the Adam family -------------------------------------------------------------------------------
+# --- the Adam family --------------------------------------------------------------------
 
 
 def adam_numbers(
@@ -243,7 +242,7 @@ def radam(
     return around(leafwise(leaf, 2), maximize, decay, amount)
 
 
-# --- the others --------------------------------------------------------------------------------------
+# --- the others -------------------------------------------------------------------------
 
 
 def adagrad_numbers(
@@ -297,7 +296,7 @@ def rmsprop(
     step: Any, alpha: Any, weight: Any, eps: Any, amount: Any, momentum: Any, *,
     use_momentum: bool, centered: bool, maximize: bool, decay: str,
 ) -> optax.GradientTransformation:  # fmt: skip
-    """eps outside the root; the learning rate outside the momentum.  Slots: square, [mean], [buffer]."""
+    """eps outside the root, lr outside the momentum.  Slots: square, [mean], [buffer]."""
 
     def leaf(p: Any, g: Any, square: Any, *rest: Any) -> tuple[Any, ...]:
         square = square * alpha + weight * g * g
@@ -329,7 +328,9 @@ def rprop(
 
     def leaf(p: Any, g: Any, before: Any, size: Any) -> tuple[Any, ...]:
         agree = g * before
-        factor = jnp.where(agree > 0, eta_plus, jnp.where(agree < 0, eta_minus, jnp.ones_like(size)))
+        factor = jnp.where(
+            agree > 0, eta_plus, jnp.where(agree < 0, eta_minus, jnp.ones_like(size))
+        )
         size = jnp.minimum(jnp.maximum(size * factor, smallest), largest)
         g = jnp.where(agree < 0, jnp.zeros_like(g), g)
         return -(jnp.sign(g) * size), g, size

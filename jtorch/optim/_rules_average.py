@@ -15,7 +15,9 @@ def average(
     kind: 'mean' (equal weights; the first model is simply taken over), 'lerp' (moves by `weight`)
     or 'copy'.  Integers are averaged in floating point and truncated, as torch's copy_ does.
     """
-    return tuple(_average(count, weight, a, c, kind) for a, c in zip(averaged, current, strict=True))
+    return tuple(
+        _average(count, weight, a, c, kind) for a, c in zip(averaged, current, strict=True)
+    )
 
 
 def _average(count: Any, weight: Any, a: Any, c: Any, kind: str) -> Any:

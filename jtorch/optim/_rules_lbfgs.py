@@ -1,4 +1,4 @@
-"""The array side of L-BFGS: gathering, moving, and the two-loop recursion over a ring of vectors."""
+"""The array side of L-BFGS: gathering, moving, and the two-loop recursion over rings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _flat(x: Any) -> Any:
 
 
 def gather(grads: list[Any], direction: list[Any], *, missing: tuple[int, ...], dtype: Any) -> Any:
-    """All gradients in one vector, and [its largest size, the sum of its sizes, slope along direction].
+    """All gradients in one vector, and [its largest size, sum of sizes, slope along direction].
 
     missing: per parameter, the number of zeros that stand for a missing gradient, or 0.
     """
@@ -58,7 +58,7 @@ def direction(
     grad: Any, before: Any, d: Any, steps: Any, changes: Any, ro: Any, scale: Any,
     t: Any, count: Any, head: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """Remember the last step if its curvature is positive; then minus the inverse Hessian times grad.
+    """Remember the last step if its curvature is positive; then -(inverse Hessian) grad.
 
     steps, changes (room, n) and ro (room) are rings: `count` entries, the oldest at `head`.
     """
@@ -100,7 +100,7 @@ def _two_loop(
 
 
 def grow(steps: Any, changes: Any, ro: Any, *, room: int) -> tuple[Any, ...]:
-    """Rings with more room; the entries keep their places (the oldest is at 0 while there is room)."""
+    """Rings with more room; the entries keep their places (the oldest is at 0 until then)."""
     more = room - steps.shape[0]
     return tuple(
         jnp.concatenate([x, jnp.zeros((more, *x.shape[1:]), x.dtype)]) for x in (steps, changes, ro)

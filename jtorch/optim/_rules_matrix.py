@@ -11,7 +11,7 @@ import optax
 
 from ._rules import Rule, around, decay_amount, leafwise, lerp
 
-# --- Adafactor -------------------------------------------------------------------------------------
+# --- Adafactor --------------------------------------------------------------------------
 
 
 def adafactor_numbers(
@@ -71,7 +71,7 @@ def _norm(x: Any, axis: int | None = None) -> Any:
     return jnp.sqrt(jnp.sum(x * x, axis=axis, keepdims=axis is not None))
 
 
-# --- Muon ------------------------------------------------------------------------------------------
+# --- Muon -------------------------------------------------------------------------------
 
 
 def muon_numbers(
@@ -87,13 +87,22 @@ def muon(
 ) -> optax.GradientTransformation:  # fmt: skip
     """Momentum whose matrix is brought near an orthogonal one before the step."""
 
-    def leaf(p: Any, g: Any, buffer: Any) -> tuple[Any, ...]:
+    def average(p: Any, g: Any, buffer: Any) -> tuple[Any, Any]:
         buffer = lerp(buffer, g, weight)
-        u = lerp(g, buffer, momentum) if nesterov else buffer
-        u = orthogonal(u, coefficients, ns_steps, eps).astype(p.dtype)
-        return -(lr * lr_ratio(adjust, p.shape)) * u, buffer
+        return lerp(g, buffer, momentum) if nesterov else buffer, buffer
 
-    return around(leafwise(leaf, 1), False, "decoupled", amount)
+    def orthogonalise(updates: Any, state: Any, params: Any = None) -> Any:
+        leaves, tree = jax.tree.flatten(updates)
+        moved = [
+            -(lr * lr_ratio(adjust, u.shape)) * o.astype(u.dtype)
+            for u, o in zip(
+                leaves, all_orthogonal(leaves, coefficients, ns_steps, eps), strict=True
+            )
+        ]
+        return tree.unflatten(moved), state
+
+    last = optax.GradientTransformation(lambda params: optax.EmptyState(), orthogonalise)
+    return around(optax.chain(leafwise(average, 1), last), False, "decoupled", amount)
 
 
 def lr_ratio(adjust: str | None, shape: tuple[int, ...]) -> float:
@@ -104,21 +113,39 @@ def lr_ratio(adjust: str | None, shape: tuple[int, ...]) -> float:
     return 0.2 * math.sqrt(max(a, b)) if adjust == "match_rms_adamw" else 1.0
 
 
+def all_orthogonal(
+    matrices: list[Any], coefficients: tuple[float, float, float], steps: int, eps: float
+) -> list[Any]:
+    """`orthogonal` of each; matrices of one shape are one batch, however many there are."""
+    shapes: dict[Any, list[int]] = {}
+    for i, m in enumerate(matrices):
+        shapes.setdefault(m.shape, []).append(i)
+    found: dict[int, Any] = {}
+    for run in shapes.values():
+        batch = orthogonal(jnp.stack([matrices[i] for i in run]), coefficients, steps, eps)
+        found.update(zip(run, batch, strict=True))
+    return [found[i] for i in range(len(matrices))]
+
+
 def orthogonal(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
     """Newton-Schulz iteration in bfloat16: singular values near 1, in `steps` matrix polynomials.
 
-    Products accumulate in float32 and every result is rounded to bfloat16, as torch rounds them.
+    x: (batch, rows, columns). Products accumulate in float32 and every result is rounded to
+    bfloat16, as torch rounds them.
     """
     a, b, c = coefficients
-    tall = x.shape[0] > x.shape[1]
-    x = _bf16(x.T if tall else x)
-    norm = _bf16(jnp.sqrt(jnp.sum(x.astype(jnp.float32) ** 2)))
+    tall = x.shape[-2] > x.shape[-1]
+    x = _bf16(x.mT if tall else x)
+    norm = _bf16(jnp.sqrt(jnp.sum(_f32(x) ** 2, (-2, -1), keepdims=True)))
     x = _bf16(_f32(x) / jnp.maximum(_f32(norm), eps))
-    for _ in range(steps):
-        gram = _bf16(_product(x, x.T))
-        poly = _bf16(b * _f32(gram) + c * _product(gram, gram))
-        x = _bf16(a * _f32(x) + _product(poly, x))
-    return x.T if tall else x
+
+    def polynomial(_: Any, x: Any) -> Any:
+        gram = _bf16(_product(x, x.mT))
+        factor = _bf16(b * _f32(gram) + c * _product(gram, gram))
+        return _bf16(a * _f32(x) + _product(factor, x))
+
+    x = jax.lax.fori_loop(0, steps, polynomial, x)
+    return x.mT if tall else x
 
 
 def _f32(x: Any) -> Any:
@@ -134,7 +161,7 @@ def _product(a: Any, b: Any) -> Any:
     return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
 
-# --- SparseAdam --------------------------------------------------------------------------------------
+# --- SparseAdam -------------------------------------------------------------------------
 
 
 def sparse_adam_numbers(

@@ -11,7 +11,7 @@ import optax
 
 
 def tree_of(names: tuple[str, ...] | None, leaves: list[Any]) -> Any:
-    """What the transformation sees as parameters: a dict by name if there are names, else a list."""
+    """What the transformation sees as parameters: a dict if there are names, else a list."""
     return list(leaves) if names is None else dict(zip(names, leaves, strict=True))
 
 
@@ -26,7 +26,9 @@ def _scope(arrays: list[Any]) -> Any:
     return contextlib.nullcontext() if wide else jax.enable_x64(False)
 
 
-def initial_state(tx: Any, names: tuple[str, ...] | None, params: list[Any]) -> tuple[list[Any], Any]:
+def initial_state(
+    tx: Any, names: tuple[str, ...] | None, params: list[Any]
+) -> tuple[list[Any], Any]:
     """The transformation's state for these arrays: its leaves and their structure."""
     with jax.enable_x64(True), _scope(params):
         leaves, structure = jax.tree.flatten(tx.init(tree_of(names, params)))
@@ -37,7 +39,7 @@ def optax_row(
     lr: Any, params: list[Any], grads: list[Any], state: list[Any], value: list[Any], *,
     tx: Any, structure: Any, names: tuple[str, ...] | None, missing: tuple[bool, ...],
 ) -> tuple[Any, ...]:  # fmt: skip
-    """New parameters and new state leaves.  A missing gradient is zero; `value` is the loss or empty."""
+    """New parameters and state leaves.  A missing gradient is zero; `value` is [loss] or []."""
     given = iter(grads)
     full = [jnp.zeros_like(p) if m else next(given) for p, m in zip(params, missing, strict=True)]
     extra = {"value": value[0]} if value else {}
@@ -50,5 +52,7 @@ def optax_row(
             (p + rate.astype(u.dtype) * u).astype(p.dtype)
             for p, u in zip(params, leaves_of(names, updates), strict=True)
         ]
-        kept = [jnp.asarray(x).astype(s.dtype) for x, s in zip(jax.tree.leaves(new), state, strict=True)]
+        kept = [
+            jnp.asarray(x).astype(s.dtype) for x, s in zip(jax.tree.leaves(new), state, strict=True)
+        ]
     return *moved, *kept

@@ -18,7 +18,7 @@ State = dict[str, Any]
 
 
 def pack(state: dict[Any, Any], groups: list[dict[str, Any]]) -> State:
-    """{'state': {number: per-parameter state}, 'param_groups': [...]} with numbers for parameters."""
+    """{'state': {number: state}, 'param_groups': [...]}, with numbers in place of parameters."""
     numbers: dict[int, int] = {}
     packed_groups = []
     start = 0
@@ -75,7 +75,7 @@ def _cast_all(param: Any, value: Any, param_id: Any, groups: Any, key: Any) -> A
 
 
 def cast(param: Any, value: Any, param_id: Any, groups: Any, key: Any) -> Any:
-    """A state tensor in the dtype of its parameter and on its device; step counts stay as they are."""
+    """A state tensor in its parameter's dtype and on its device; step counts stay as they are."""
     if key == "step":
         group = next((g for g in groups if param_id in g["params"]), {})
         if group.get("capturable", False) or group.get("fused", False):

@@ -50,8 +50,8 @@ def _check_group(i: int, live: Group, group: Any) -> None:
     ids = group.get("params")
     if not isinstance(ids, list) or not all(isinstance(pid, int) for pid in ids):
         raise RuntimeError(
-            f"{_NAME} optimizer.state_dict()-style param_groups[*]['params'] entries keyed by packed "
-            "parameter ids."
+            f"{_NAME} optimizer.state_dict()-style param_groups[*]['params'] entries keyed by "
+            "packed parameter ids."
         )
     if len(live["params"]) != len(ids):
         raise RuntimeError(
@@ -62,8 +62,8 @@ def _check_group(i: int, live: Group, group: Any) -> None:
     if theirs or ours:
         raise RuntimeError(
             f"{_NAME} optimizer.state_dict()-style param group keys to exactly match the live "
-            f"optimizer group keys for group {i}. Keys only in swap-in: {theirs}. Keys only in live: "
-            f"{ours}."
+            f"optimizer group keys for group {i}. Keys only in swap-in: {theirs}. Keys only in "
+            f"live: {ours}."
         )
 
 
@@ -71,10 +71,10 @@ def _check_group(i: int, live: Group, group: Any) -> None:
 def swap_in_optimizer_params_and_state(
     optimizer: Optimizer, swapin_parameters: dict[str, Any], swapin_optim_state: dict[str, Any]
 ) -> Iterator[None]:
-    """Inside the block, the optimizer has these parameters, and the state and options of a state dict.
+    """Inside the block, the optimizer has these parameters, and a state dict's state and options.
 
-    The parameters come in the optimizer's order.  Tensors are written in place; everything else that
-    happens to the optimizer inside is undone at the end.
+    The parameters come in the optimizer's order.  Tensors are written in place; everything else
+    that happens to the optimizer inside is undone at the end.
     """
     if not optimizer.state:
         raise RuntimeError(f"{_NAME} initialized optimizer state.")
@@ -98,9 +98,7 @@ def swap_in_optimizer_params_and_state(
     live_groups = [dict(group) for group in optimizer.param_groups]
     try:
         new_state: defaultdict[Any, Any] = defaultdict(dict)
-        new_state.update(
-            {p: dict(state.get(pid, {})) for p, pid in zip(params, ids, strict=False)}
-        )
+        new_state.update({p: dict(state.get(pid, {})) for p, pid in zip(params, ids, strict=False)})
         start = 0
         for live, group in zip(optimizer.param_groups, groups, strict=True):
             n = len(group["params"])

@@ -1,4 +1,4 @@
-"""One recorded op per parameter group and step: gathers operands, records, writes the results back."""
+"""One recorded op per parameter group and step: gathers operands, records, writes back."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .._engine.op import Op, Param, Role
 from .._engine.signature import lookup
 from .._engine.value import Value
 from .._gate import TensorBase, check_writable
-from ._rules_row import make_row, zeros_row
 from ._rules import Rule
+from ._rules_row import make_row, zeros_row
 
 Tensors = list[Any]
 Counts = tuple[float, ...]
@@ -128,7 +128,7 @@ def _record(
         t._assign(value, None, False)
 
 
-# --- step counts and other small numbers that live on the host ---------------------------------------
+# --- step counts and other small numbers that live on the host --------------------------
 
 
 def read(t: Any) -> float:

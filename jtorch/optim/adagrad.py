@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ._recorded import (
-    Recorded, State, check_flags, check_lr, check_nonnegative, check_steps, column, count, decay_of,
-    full, is_zero, no_amp, scalar,
+    Recorded,
+    State,
+    check_flags,
+    check_lr,
+    check_nonnegative,
+    check_steps,
+    column,
+    count,
+    decay_of,
+    full,
+    is_zero,
+    no_amp,
+    scalar,
 )  # fmt: skip
 from ._rules import ADAGRAD
 from ._update import Tensors, read_counts, update, write_counts
@@ -41,7 +52,7 @@ class Adagrad(Recorded):
             weight_decay=weight_decay,
             initial_accumulator_value=initial_accumulator_value,
         )
-        if not 0.0 <= eps:
+        if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         defaults = {
             "lr": lr,

@@ -6,8 +6,19 @@ from typing import Any
 
 from .._gate import TensorBase
 from ._recorded import (
-    Recorded, State, check_betas, check_flags, check_lr, check_nonnegative, check_steps, column,
-    count, decay_of, full, no_amp, scalar,
+    Recorded,
+    State,
+    check_betas,
+    check_flags,
+    check_lr,
+    check_nonnegative,
+    check_steps,
+    column,
+    count,
+    decay_of,
+    full,
+    no_amp,
+    scalar,
 )  # fmt: skip
 from ._rules import ADAM
 from ._update import Tensors, read_counts, update, write_counts
@@ -45,7 +56,7 @@ class Adam(Recorded):
                 "lr as a Tensor is not supported for capturable=False and foreach=True"
             )
         check_lr(lr)
-        if not 0.0 <= eps:
+        if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_betas(betas)
         check_nonnegative(weight_decay=weight_decay)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ._recorded import (
-    Recorded, State, check_betas, check_lr, check_nonnegative, check_steps, column, count, decay_of,
-    full, scalar,
+    Recorded,
+    State,
+    check_betas,
+    check_lr,
+    check_nonnegative,
+    check_steps,
+    column,
+    count,
+    decay_of,
+    full,
+    scalar,
 )  # fmt: skip
 from ._rules import ADAMAX
 from ._update import Tensors, read_counts, update, write_counts
@@ -35,7 +44,7 @@ class Adamax(Recorded):
         capturable: bool = False,
     ) -> None:
         check_lr(lr)
-        if not 0.0 <= eps:
+        if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_betas(betas)
         check_nonnegative(weight_decay=weight_decay)
@@ -53,9 +62,7 @@ class Adamax(Recorded):
 
     def __setstate__(self, state: State) -> None:
         super().__setstate__(state)
-        self._default_options(
-            foreach=None, maximize=False, differentiable=False, capturable=False
-        )
+        self._default_options(foreach=None, maximize=False, differentiable=False, capturable=False)
         self._counts_as_tensors("step")
 
     def _new_state(self, p: Any, group: dict[str, Any]) -> State:

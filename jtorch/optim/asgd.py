@@ -6,7 +6,15 @@ from typing import Any
 
 from .._gate import TensorBase
 from ._recorded import (
-    Recorded, State, check_lr, check_nonnegative, column, count, decay_of, full, scalar,
+    Recorded,
+    State,
+    check_lr,
+    check_nonnegative,
+    column,
+    count,
+    decay_of,
+    full,
+    scalar,
 )  # fmt: skip
 from ._rules import ASGD as RULE
 from ._update import Tensors, read, read_counts, update, write_counts
@@ -15,7 +23,7 @@ __all__ = ["ASGD", "asgd"]
 
 
 class ASGD(Recorded):
-    """p = (1 - lambd eta) p - eta g with eta = lr / (1 + lambd lr t)^alpha; 'ax' averages p from t0 on.
+    """p = (1 - lambd eta) p - eta g, eta = lr / (1 + lambd lr t)^alpha; 'ax' averages p from t0.
 
     foreach, capturable: accepted; execution is always one fused program.
     Source: torch.optim.ASGD.
@@ -51,9 +59,7 @@ class ASGD(Recorded):
 
     def __setstate__(self, state: State) -> None:
         super().__setstate__(state)
-        self._default_options(
-            foreach=None, maximize=False, differentiable=False, capturable=False
-        )
+        self._default_options(foreach=None, maximize=False, differentiable=False, capturable=False)
         self._counts_as_tensors("step", "eta", "mu")
 
     def _new_state(self, p: Any, group: dict[str, Any]) -> State:

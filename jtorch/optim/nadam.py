@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 
 from ._recorded import (
-    Recorded, State, check_betas, check_lr, check_nonnegative, check_steps, column, count, decay_of,
-    full, scalar,
+    Recorded,
+    State,
+    check_betas,
+    check_lr,
+    check_nonnegative,
+    check_steps,
+    column,
+    count,
+    decay_of,
+    full,
+    scalar,
 )  # fmt: skip
 from ._rules import NADAM, nadam_mu
 from ._update import Tensors, read_counts, update, write_counts
@@ -39,7 +48,7 @@ class NAdam(Recorded):
         differentiable: bool = False,
     ) -> None:
         check_lr(lr)
-        if not 0.0 <= eps:
+        if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_betas(betas)
         check_nonnegative(weight_decay=weight_decay, momentum_decay=momentum_decay)

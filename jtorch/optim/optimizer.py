@@ -214,7 +214,7 @@ class Optimizer:
         return packed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state and the options of a state dict; values are cast to the parameters'."""
+        """Take over a state dict's state (cast to the parameters' dtypes) and options."""
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():  # type: ignore[attr-defined]
             result = hook(self, state_dict)
@@ -273,7 +273,8 @@ class Optimizer:
             param_group.setdefault(name, default)
         self._check_group(param_group)
         self.param_groups.append(param_group)
-        recorder.flush("optimizer")  # set-up would make the first step another program than the second
+        # set-up would make the first step another program than the second
+        recorder.flush("optimizer")
         for p in param_group["params"]:
             if p._chain is None:
                 executor.materialise(p._value)  # its own buffer, which steps may overwrite
@@ -307,7 +308,7 @@ class Optimizer:
 
 
 def _split_names(param_group: dict[str, Any]) -> None:
-    """Turn a group's 'params' into a list of tensors, and names given with them into 'param_names'."""
+    """Turn a group's 'params' into a list of tensors, and their names into 'param_names'."""
     params: Any = param_group["params"]
     if isinstance(params, set):
         raise TypeError(

@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ._recorded import (
-    Recorded, State, check_betas, check_lr, check_nonnegative, check_steps, column, count, decay_of,
-    full, scalar,
+    Recorded,
+    State,
+    check_betas,
+    check_lr,
+    check_nonnegative,
+    check_steps,
+    column,
+    count,
+    decay_of,
+    full,
+    scalar,
 )  # fmt: skip
 from ._rules import RADAM
 from ._update import Tensors, read_counts, update, write_counts
@@ -36,7 +45,7 @@ class RAdam(Recorded):
         differentiable: bool = False,
     ) -> None:
         check_lr(lr)
-        if not 0.0 <= eps:
+        if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_betas(betas)
         check_nonnegative(weight_decay=weight_decay)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ._recorded import (
-    Recorded, State, check_lr, check_nonnegative, check_steps, column, count, decay_of, full, scalar,
+    Recorded,
+    State,
+    check_lr,
+    check_nonnegative,
+    check_steps,
+    column,
+    count,
+    decay_of,
+    full,
+    scalar,
 )  # fmt: skip
 from ._rules import RMSPROP
 from ._update import Tensors, read_counts, update, write_counts
@@ -35,7 +44,7 @@ class RMSprop(Recorded):
         differentiable: bool = False,
     ) -> None:
         check_lr(lr)
-        if not 0.0 <= eps:
+        if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_nonnegative(momentum=momentum, weight_decay=weight_decay, alpha=alpha)
         defaults = {

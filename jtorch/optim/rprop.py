@@ -12,7 +12,7 @@ __all__ = ["Rprop", "rprop"]
 
 
 class Rprop(Recorded):
-    """p -= size sign(g); size grows by etas[1] while the sign stays and shrinks by etas[0] when not.
+    """p -= size sign(g); size grows by etas[1] while the sign stays, else it shrinks by etas[0].
 
     foreach, capturable: accepted; execution is always one fused program.
     Source: torch.optim.Rprop.
@@ -46,9 +46,7 @@ class Rprop(Recorded):
 
     def __setstate__(self, state: State) -> None:
         super().__setstate__(state)
-        self._default_options(
-            foreach=None, maximize=False, differentiable=False, capturable=False
-        )
+        self._default_options(foreach=None, maximize=False, differentiable=False, capturable=False)
         self._counts_as_tensors("step")
 
     def _new_state(self, p: Any, group: dict[str, Any]) -> State:

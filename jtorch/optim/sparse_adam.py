@@ -39,9 +39,9 @@ class SparseAdam(Recorded):
     ) -> None:
         if isinstance(lr, TensorBase) and lr.numel() != 1:  # type: ignore[attr-defined]
             raise ValueError("Tensor lr must be 1-element")
-        if not 0.0 < lr:
+        if not lr > 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
-        if not 0.0 < eps:
+        if not eps > 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_betas(betas)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
@@ -58,7 +58,8 @@ class SparseAdam(Recorded):
         complex_ = [at for p, at in places if p.is_complex()]
         if complex_:
             raise ValueError(
-                f"Complex params at indices {complex_}: SparseAdam does not support complex parameters"
+                f"Complex params at indices {complex_}: SparseAdam does not support complex "
+                "parameters"
             )
 
     def _new_state(self, p: Any, group: dict[str, Any]) -> State:

@@ -18,7 +18,11 @@ from ..autograd import no_grad
 from ..nn.module import Module
 from ..nn.norm import _BatchNorm
 from ._averaging import (
-    get_ema_avg_fn, get_ema_multi_avg_fn, get_swa_avg_fn, get_swa_multi_avg_fn, number,
+    get_ema_avg_fn,
+    get_ema_multi_avg_fn,
+    get_swa_avg_fn,
+    get_swa_multi_avg_fn,
+    number,
     record_average,
 )  # fmt: skip
 from ._update import Tensors, write_counts
@@ -40,9 +44,9 @@ __all__ = [
 class AveragedModel(Module):
     """A copy of a model whose parameters are averages of the model's over training.
 
-    avg_fn(average, current, n): the new average of one parameter; multi_avg_fn(averages, currents, n):
-    of many, in place.  Without either, all models weigh the same.  use_buffers: average buffers too,
-    otherwise they follow the model's.  Source: torch.optim.swa_utils.AveragedModel.
+    avg_fn(average, current, n): the new average of one parameter; multi_avg_fn(averages, currents,
+    n): of many, in place.  Without either, all models weigh the same.  use_buffers: average buffers
+    too, otherwise they follow the model's.  Source: torch.optim.swa_utils.AveragedModel.
     """
 
     def __init__(
@@ -162,9 +166,7 @@ class SWALR(LRScheduler):
             )
         self._set_anneal_func(anneal_strategy)
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ValueError(
-                f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}"
-            )
+            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)
 

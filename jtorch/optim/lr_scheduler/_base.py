@@ -16,14 +16,12 @@ from ..optimizer import Optimizer
 
 EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
-    "possible. Please use `scheduler.step()` to step the scheduler. During the deprecation, if epoch "
-    "is different from None, the closed form is used instead of the new chainable form, where "
-    "available. Please open an issue if you are unable to replicate your use case: "
+    "possible. Please use `scheduler.step()` to step the scheduler. During the deprecation, if "
+    "epoch is different from None, the closed form is used instead of the new chainable form, "
+    "where available. Please open an issue if you are unable to replicate your use case: "
     "https://github.com/pytorch/pytorch/issues/new/choose."
 )
-_MORE = (
-    "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
-)
+_MORE = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 
 
 def copied(value: Any) -> Any:
@@ -68,7 +66,7 @@ def check_optimizer(optimizer: Any) -> None:
 class LRScheduler:
     """Base class: `get_lr` says the learning rates at `last_epoch`, `step` counts and applies them.
 
-    last_epoch: -1 to start; otherwise the groups must have 'initial_lr' from the run that is resumed.
+    last_epoch: -1 to start; otherwise the groups must have the resumed run's 'initial_lr'.
     """
 
     _get_lr_called_within_step: bool = False
@@ -139,9 +137,9 @@ class LRScheduler:
             )
         elif not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 "
-                "and later, you should call them in the opposite order: `optimizer.step()` before "
-                "`lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping the "
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
+                "1.1.0 and later, you should call them in the opposite order: `optimizer.step()` "
+                "before `lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping the "
                 f"first value of the learning rate schedule. {_MORE}",
                 UserWarning,
                 stacklevel=3,
@@ -178,7 +176,7 @@ class _LRScheduler(LRScheduler):
 
 
 def _note_steps(optimizer: Any) -> None:
-    """Make the optimizer remember that its `step` was called: the order of calls is checked later."""
+    """Make the optimizer remember that its `step` was called: the order is checked later."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
     reference = weakref.ref(optimizer)

@@ -10,7 +10,10 @@ from typing import Any
 
 from ..optimizer import Optimizer
 from ._base import (
-    LRScheduler, _format_param, _update_param_group_val, _warn_get_lr_called_within_step,
+    LRScheduler,
+    _format_param,
+    _update_param_group_val,
+    _warn_get_lr_called_within_step,
     check_optimizer,
 )  # fmt: skip
 
@@ -198,8 +201,7 @@ class OneCycleLR(_CyclesMomentum):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                "anneal_strategy must be one of 'cos' or 'linear', instead got "
-                f"{anneal_strategy}"
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._anneal_func_type = anneal_strategy
         max_lrs = _format_param("max_lr", optimizer, max_lr)

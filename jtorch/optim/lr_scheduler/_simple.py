@@ -9,7 +9,10 @@ from typing import Any
 
 from ..optimizer import Optimizer
 from ._base import (
-    LRScheduler, _warn_get_lr_called_within_step, load_functions, saved_functions,
+    LRScheduler,
+    _warn_get_lr_called_within_step,
+    load_functions,
+    saved_functions,
 )  # fmt: skip
 
 Lambda = Callable[[int], float]
@@ -30,7 +33,7 @@ class _ByLambda(LRScheduler):
         self.lr_lambdas = list(lr_lambda)
 
     def state_dict(self) -> dict[str, Any]:
-        """All attributes but the optimizer; of the lambdas, those that are objects with attributes."""
+        """All attributes but the optimizer; of the lambdas, those that are objects."""
         state = super().state_dict()
         del state["lr_lambdas"]
         state["lr_lambdas"] = saved_functions(self.lr_lambdas)
@@ -56,7 +59,8 @@ class LambdaLR(_ByLambda):
         """Initial learning rates times the functions' values."""
         _warn_get_lr_called_within_step(self)
         return [
-            base * f(self.last_epoch) for f, base in zip(self.lr_lambdas, self.base_lrs, strict=True)
+            base * f(self.last_epoch)
+            for f, base in zip(self.lr_lambdas, self.base_lrs, strict=True)
         ]
 
 
@@ -159,7 +163,7 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """lr goes from start_factor to end_factor times the initial lr, linearly in total_iters epochs."""
+    """lr goes linearly from start_factor to end_factor times the initial lr in total_iters."""
 
     def __init__(
         self,
@@ -171,7 +175,8 @@ class LinearLR(LRScheduler):
     ) -> None:
         if start_factor > 1.0 or start_factor <= 0:
             raise ValueError(
-                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
+                "Starting multiplicative factor expected to be greater than 0 and less or equal "
+                "to 1."
             )
         if end_factor > 1.0 or end_factor < 0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
@@ -193,7 +198,9 @@ class LinearLR(LRScheduler):
     def _get_closed_form_lr(self) -> list[Any]:
         done = min(self.total_iters, self.last_epoch)
         slope = self.end_factor - self.start_factor
-        return [base * (self.start_factor + slope * done / self.total_iters) for base in self.base_lrs]
+        return [
+            base * (self.start_factor + slope * done / self.total_iters) for base in self.base_lrs
+        ]
 
 
 class ExponentialLR(LRScheduler):
