@@ -155,15 +155,19 @@ def _fill_normal(
     transform: Callable[[Any], Array] = kernels.normals_f32
     if dtype == DOUBLE:
         draw, transform = generator.uniform53, kernels.normals_f64
-    rest = count % 16
+    rest, full = count % 16, count - count % 16
     out = np.empty(count, np.float64 if dtype == DOUBLE else np.float32)
-    for start in range(0, count - rest, BLOCK):
-        block = out[start : min(start + BLOCK, count - rest)]
-        block[:] = _scale(transform(draw(block.size).reshape(-1, 16)).ravel(), mean, std)
+    for start in range(0, full, BLOCK):
+        stop = min(start + BLOCK, full)
+        uniforms = draw(stop - start)
+        if rest and stop == full:
+            if dtype.itemsize > 2:
+                draw(rest)  # torch draws uniforms for every element first; the half types do not
+            uniforms = np.concatenate([uniforms, draw(16)])
+        values = _scale(transform(uniforms.reshape(-1, 16)).ravel(), mean, std)
+        out[start:stop] = values[: stop - start]
     if rest:
-        if dtype.itemsize > 2:
-            draw(rest)  # torch draws uniforms for every element first, except for the half types
-        out[-16:] = _scale(transform(draw(16).reshape(1, 16)).ravel(), mean, std)
+        out[-16:] = values[-16:]
     return out
 
 

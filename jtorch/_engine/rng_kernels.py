@@ -14,6 +14,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 TWO_PI = 2 * math.pi
+_BLOCK = 1 << 15  # elements per pass, so that doubles of them stay in the cache
 _SMALL = 64  # below this the exact functions are as fast as NumPy's
 MARGIN = (
     16 * 2.0**-53
@@ -84,6 +85,13 @@ def sampled(
 
 def fma32(a: F32, b: np.float32, c: np.float32) -> F32:
     """a * b + c rounded once to float32."""
+    out = np.empty_like(a)
+    for start in range(0, a.size, _BLOCK):
+        out[start : start + _BLOCK] = _fma32(a[start : start + _BLOCK], b, c)
+    return out
+
+
+def _fma32(a: F32, b: np.float32, c: np.float32) -> F32:
     product = a.astype(np.float64) * np.float64(b)  # exact: 48 bits
     total = product + np.float64(c)
     # Rounding to double and then to float32 goes wrong only where the double lands on the midpoint
