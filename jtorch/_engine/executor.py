@@ -78,6 +78,8 @@ def execute(program: Program) -> None:
     if config.verify == "1":
         program.verify()
     donated = program.donatable(live)
+    if donated:
+        live = program.settled(live, donated)
     key = program.key(live, donated)
     packs = pack(program.numbers)
     entry = _entries.get(key)

@@ -97,6 +97,28 @@ class Program:
                     found.append(i)
         return tuple(found)
 
+    def settled(
+        self, live: list[tuple[int, Value]], donated: tuple[int, ...]
+    ) -> list[tuple[int, Value]]:
+        """The outputs in the order that gives each overwritten leaf's memory to what replaces it.
+
+        `jit` hands donated inputs to outputs of their kind in order; a wrong pairing costs a copy.
+        """
+        leaf_of = {id(self.leaves[i]): i for i in donated}
+        heirs: dict[int, tuple[int, Value]] = {}
+        others: dict[Aval, list[tuple[int, Value]]] = {}
+        for entry in live:
+            i = leaf_of.get(entry[1].was)
+            if i is not None and i not in heirs and self.leaves[i].aval is entry[1].aval:
+                heirs[i] = entry
+            else:
+                others.setdefault(entry[1].aval, []).append(entry)
+        order = []
+        for i in donated:
+            waiting = others.get(self.leaves[i].aval)
+            order.append(heirs[i] if i in heirs else waiting.pop(0))
+        return order + [entry for entries in others.values() for entry in entries]
+
     def key(self, live: list[tuple[int, Value]], donated: tuple[int, ...]) -> tuple[Any, ...]:
         """The structural key: instructions, outputs, leaf kinds and donation; no number that varies."""
         return (

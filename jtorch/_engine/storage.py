@@ -35,6 +35,9 @@ class Storage:
     def write(self, value: Value) -> None:
         """Replace the whole content."""
         recorder.note_write(self)
+        old = self.value
+        if old.aval is value.aval:  # what takes its memory, if nobody else reads it
+            value.was = old.was if old.array is None else id(old)
         self.value = value
         self.version += 1
 
