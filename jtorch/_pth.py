@@ -39,7 +39,7 @@ _GET_LAYOUT = TorchName("torch.serialization", "_get_layout")
 _UNTYPED = TorchName("torch.storage", "UntypedStorage")
 
 
-# --- writing ---------------------------------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------------------
 
 
 class _StorageRef:
@@ -174,11 +174,11 @@ def save_legacy(obj: Any, file: Any, protocol: int) -> None:
         file.write(memoryview(_content(home)))
 
 
-# --- reading ---------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------
 
 
 class FullUnpickler(pickle.Unpickler):
-    """Python's own machine, which runs whatever the file says; torch's names mean jtorch's objects."""
+    """Python's own machine, which runs what the file says; torch's names mean jtorch's objects."""
 
     def __init__(self, file: Any, load_storage: Callable[[Any], Any], **options: Any) -> None:
         super().__init__(file, **options)
@@ -196,7 +196,11 @@ class FullUnpickler(pickle.Unpickler):
 
 
 def _unpickler(
-    file: Any, load_storage: Callable[[Any], Any], safe: dict[str, Any] | None, options: Any, size: int
+    file: Any,
+    load_storage: Callable[[Any], Any],
+    safe: dict[str, Any] | None,
+    options: Any,
+    size: int,
 ) -> Any:
     if safe is None:
         return FullUnpickler(file, load_storage, **options)
@@ -205,7 +209,12 @@ def _unpickler(
 
 def _storage_id(pid: Any) -> tuple[Any, ...]:
     """(class, key, device, elements[, view]) of a persistent id, checked."""
-    if not isinstance(pid, tuple) or not pid or _text(pid[0]) != "storage" or len(pid) not in (5, 6):
+    if (
+        not isinstance(pid, tuple)
+        or not pid
+        or _text(pid[0]) != "storage"
+        or len(pid) not in (5, 6)
+    ):
         raise pickle.UnpicklingError("Unknown persistent id: expected one of a storage")
     kind, key, location, count = pid[1:5]
     if type(count) is not int or count < 0:
@@ -217,19 +226,21 @@ def _text(x: Any) -> str:
     if isinstance(x, bytes):
         return x.decode("ascii")
     if not isinstance(x, str):
-        raise pickle.UnpicklingError(f"expected text in a persistent id, but got {type(x).__name__}")
+        raise pickle.UnpicklingError(
+            f"expected text in a persistent id, but got {type(x).__name__}"
+        )
     return x
 
 
 def load_zip(
     file: Any, restore: Restore, safe: dict[str, Any] | None, mapped: bool, options: Any
 ) -> Any:
-    """Read the zip format.  safe: what weights may name besides the defaults; None runs anything."""
+    """Read the zip format.  safe: what weights may name beside the defaults; None runs all."""
     records = RecordReader(file, mapped)
     if "constants.pkl" in records:
         raise RuntimeError(
-            "this is a TorchScript archive, which holds code for PyTorch's own interpreter. Save the "
-            "model's state_dict() with torch.save instead."
+            "this is a TorchScript archive, which holds code for PyTorch's own interpreter. Save "
+            "the model's state_dict() with torch.save instead."
         )
     order = records.read("byteorder") if "byteorder" in records else b"little"
     if order not in (b"little", b"big"):
@@ -281,7 +292,7 @@ class _Bounded:
 
 
 def load_legacy(file: Any, restore: Restore, safe: dict[str, Any] | None, options: Any) -> Any:
-    """Read the format that PyTorch had before 1.6: storages come after the pickle that needs them."""
+    """Read the format before PyTorch 1.6: storages come after the pickle that needs them."""
     source = _Bounded(file)
     if WeightsUnpickler(source).load() != MAGIC_NUMBER:
         raise RuntimeError("Invalid magic number; corrupt file?")
@@ -295,13 +306,15 @@ def load_legacy(file: Any, restore: Restore, safe: dict[str, Any] | None, option
     stored = _read_storages(source, scan, WeightsUnpickler(source).load())
     end = source.tell()
     if isinstance(system, dict) and system.get("little_endian") is False:
-        raise NotImplementedError("this file was written on a big-endian machine in the legacy format")
+        raise NotImplementedError(
+            "this file was written on a big-endian machine in the legacy format"
+        )
     loaded: dict[str, storage.UntypedStorage] = {}
 
     def load_storage(pid: Any) -> Any:
         if isinstance(pid, tuple) and pid and pid[0] in ("module", b"module"):
             return pid[1]
-        kind, key, location, count, view = _storage_id(pid)
+        kind, key, location, _, view = _storage_id(pid)
         content = stored[key]
         if view is not None:
             key, first, length = view
@@ -343,7 +356,8 @@ def globals_in(file: Any) -> set[str]:
     records = RecordReader(file)
     if "constants.pkl" in records:
         raise ValueError(
-            "Expected input to be a checkpoint returned by torch.save but got a torchscript checkpoint"
+            "Expected input to be a checkpoint returned by torch.save but got a torchscript "
+            "checkpoint"
         )
     scan = Scanner(io.BytesIO(records.read("data.pkl")))
     scan.load()

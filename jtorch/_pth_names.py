@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import types
@@ -37,7 +38,7 @@ class TorchName:
         raise TypeError(f"{self.module}.{self.name} is only a name here")
 
 
-# --- what a pickle of weights may call -------------------------------------------------------------
+# --- what a pickle of weights may call --------------------------------------------------------
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
@@ -100,7 +101,7 @@ def _parameter(data: Any, requires_grad: Any = True) -> Any:
 
 @functools.cache
 def allowed() -> dict[str, Any]:
-    """What `weights_only=True` may find, by torch's full name; each takes only harmless arguments."""
+    """What `weights_only=True` may find, by torch's name; each takes only harmless arguments."""
     table: dict[str, Any] = {
         "collections.OrderedDict": OrderedDict,
         "collections.Counter": Counter,
@@ -149,7 +150,7 @@ CALLS: dict[Any, Callable[..., Any]] = {
 }
 
 
-# --- reading: torch's name to our object -----------------------------------------------------------
+# --- reading: torch's name to our object ------------------------------------------------------
 
 
 def find(module: str, name: str) -> Any:
@@ -165,28 +166,24 @@ def find(module: str, name: str) -> Any:
         except AttributeError:
             continue
     raise AttributeError(
-        f"jtorch has no {module}.{name}, which this file was saved with. Save a state_dict instead, "
-        "or make the name importable."
+        f"jtorch has no {module}.{name}, which this file was saved with. Save a state_dict "
+        "instead, or make the name importable."
     )
 
 
 def _modules(module: str) -> Iterator[Any]:
     """Where an attribute of a torch module may live here."""
     path = module.removeprefix("torch")
-    try:
+    with contextlib.suppress(ModuleNotFoundError):
         yield importlib.import_module(_OURS + path)
-    except ModuleNotFoundError:
-        pass
     if path.startswith("._C"):
         yield from (types.SimpleNamespace(**NAMESPACES[n]) for n in ("nn.functional", "torch"))
     while path := path.rpartition(".")[0]:
-        try:
+        with contextlib.suppress(ModuleNotFoundError):
             yield importlib.import_module(_OURS + path)
-        except ModuleNotFoundError:
-            continue
 
 
-# --- writing: our object to torch's name -----------------------------------------------------------
+# --- writing: our object to torch's name ------------------------------------------------------
 
 _FIXED: dict[Any, tuple[str, str]] = {
     Tensor: ("torch", "Tensor"),

@@ -1,4 +1,4 @@
-"""Storages of `.pth` files, and the functions that their pickles call to rebuild tensors on them."""
+"""Storages of `.pth` files, and the functions that their pickles call to rebuild tensors."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def storage_name(dtype: Any) -> str | None:
     return name if name in _OWN_CLASS else None
 
 
-# --- tensors on storages ---------------------------------------------------------------------------
+# --- tensors on storages ----------------------------------------------------------------------
 
 
 def _checked(storage: TypedStorage, offset: Any, size: Any, stride: Any) -> None:
@@ -138,7 +138,9 @@ def _rebuild_tensor(storage: TypedStorage, offset: Any, size: Any, stride: Any) 
     roots = storage.untyped.roots
     root = roots.get(storage.dtype)
     if root is None:
-        flat = storage.untyped.content[: len(storage) * storage.dtype.itemsize].view(storage.dtype.np)
+        flat = storage.untyped.content[: len(storage) * storage.dtype.itemsize].view(
+            storage.dtype.np
+        )
         root = _placed(flat.reshape(size) if whole else flat, storage.untyped.place)
         roots[storage.dtype] = root
         if whole:
@@ -227,7 +229,7 @@ def _rebuild_sparse_tensor(layout: Any, data: Any) -> Any:
 
 def _rebuild_qtensor(*_: Any) -> Any:
     raise NotImplementedError(
-        "this file holds a quantized tensor, which jtorch does not have. Save its dequantize() instead."
+        "this file holds a quantized tensor, which jtorch does not have. Save its dequantize()."
     )
 
 
@@ -238,7 +240,9 @@ def _rebuild_nested_tensor(*_: Any) -> Any:
 
 
 def _rebuild_meta_tensor_no_storage(*_: Any) -> Any:
-    raise NotImplementedError("this file holds a tensor on the meta device, which jtorch does not have.")
+    raise NotImplementedError(
+        "this file holds a tensor on the meta device, which jtorch does not have."
+    )
 
 
 def _rebuild_device_tensor_from_numpy(
@@ -272,7 +276,7 @@ REBUILD["_rebuild_device_tensor_from_cpu_tensor"] = _rebuild_device_tensor_from_
 REBUILD["_rebuild_xla_tensor"] = _rebuild_device_tensor_from_numpy
 
 
-# --- tensors to storages ---------------------------------------------------------------------------
+# --- tensors to storages ----------------------------------------------------------------------
 
 
 class Home:

@@ -129,7 +129,7 @@ class Stack:
         """SETITEM and SETITEMS: keys and values by turns."""
         raise NotImplementedError
 
-    # --- opcodes -----------------------------------------------------------------------------------
+    # --- opcodes --------------------------------------------------------------------------------
 
     @_code(b"\x80")
     def _proto(self) -> None:
@@ -497,4 +497,3 @@ class Scanner(Stack):
     def persistent(self, pid: Any) -> Any:
         self.persistent_ids.append(pid)
         return Inert()
-

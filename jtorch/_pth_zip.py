@@ -81,8 +81,8 @@ class RecordReader:
         if sum(i.file_size for i in infos) > max(_FREE_BYTES, _RATIO * self._size):
             raise RuntimeError(
                 f"failed reading zip archive: its records unfold to more than {_RATIO} times the "
-                "file's size, as a zip bomb's do. If you trust the file, unpack it and pack it again "
-                "without compression."
+                "file's size, as a zip bomb's do. If you trust the file, unpack it and pack it "
+                "again without compression."
             )
 
     def __contains__(self, name: str) -> bool:
@@ -102,7 +102,9 @@ class RecordReader:
         if info.compress_type == zipfile.ZIP_DEFLATED:
             return self._inflated(info)
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise RuntimeError(f"record {name!r} is compressed in a way that torch.load does not read")
+            raise RuntimeError(
+                f"record {name!r} is compressed in a way that torch.load does not read"
+            )
         return self._stored(info)
 
     def _start(self, info: zipfile.ZipInfo) -> int:
@@ -156,7 +158,9 @@ def _read_into(file: IO[bytes], part: memoryview) -> int:
 def _check_crc(info: zipfile.ZipInfo, crc: int) -> None:
     # torch writes 0 when it was told not to compute checksums
     if info.CRC not in (0, crc):
-        raise RuntimeError(f"record {info.filename!r} does not match its checksum: the file is corrupt")
+        raise RuntimeError(
+            f"record {info.filename!r} does not match its checksum: the file is corrupt"
+        )
 
 
 def is_zip(file: Any) -> bool:
@@ -165,5 +169,3 @@ def is_zip(file: Any) -> bool:
     start = file.read(4)
     file.seek(position)
     return bool(start == b"PK\x03\x04")
-
-

@@ -23,8 +23,8 @@ __all__ = [
 class Generator(rng.Generator):
     """A source of random numbers; on the CPU it is PyTorch's, number for number.
 
-    A generator of an accelerator runs on the host, too: each op on the device draws its key from it,
-    so one seed gives the same numbers on one device and on many.
+    A generator of an accelerator runs on the host, too: each op on the device draws its key from
+    it, so one seed gives the same numbers on one device and on many.
     """
 
     __slots__ = ()
@@ -77,7 +77,7 @@ class Generator(rng.Generator):
 
 
 def _subclass_for(where: _device, base: type) -> type:
-    """`base` with another device: an attribute would change the layout that `_publish` relies on."""
+    """`base` with another device; an attribute would change the layout `_publish` relies on."""
     return type(base.__name__, (base,), {"__slots__": (), "device": where})
 
 
@@ -91,7 +91,7 @@ default_generator = _publish(rng.default_generator)
 
 
 def manual_seed(seed: Any) -> Generator:
-    """Restart the default generator from `seed`; the numbers that follow are PyTorch's for that seed."""
+    """Restart the default generator; the numbers that follow are PyTorch's for that seed."""
     default_generator.manual_seed(int(seed))
     return default_generator
 

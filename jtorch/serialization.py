@@ -1,4 +1,4 @@
-"""`torch.save` and `torch.load`: PyTorch's own files, written whole or not at all, read with care."""
+"""`torch.save` and `torch.load`: PyTorch's files, written whole or not at all, read with care."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import io
 import os
 import pickle
 import re
-import secrets
-import stat
 import warnings
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -17,21 +15,23 @@ from typing import Any
 from . import _pth, _pth_names
 from ._engine.device import accelerators
 from ._engine.device import device as _device
+from ._files import replaced
 from ._pth_storage import StorageType, UntypedStorage
 from ._pth_zip import is_zip
+from ._safetensors import load_file, load_sharded
 
 __all__ = [
-    "LoadEndianness", "SourceChangeWarning", "StorageType", "add_safe_globals", "clear_safe_globals",
-    "default_restore_location", "get_safe_globals", "get_unsafe_globals_in_checkpoint", "load",
-    "safe_globals", "save",
+    "LoadEndianness", "SourceChangeWarning", "StorageType", "add_safe_globals",
+    "clear_safe_globals", "default_restore_location", "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint", "load", "safe_globals", "save",
 ]  # fmt: skip
 
 DEFAULT_PROTOCOL = 2
 _UNSAFE_MESSAGE = (
     "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` "
-    "from `False` to `True`. Re-running `torch.load` with `weights_only` set to `False` will likely "
-    "succeed, but it can result in arbitrary code execution. Do it only if you got the file from a "
-    "trusted source."
+    "from `False` to `True`. Re-running `torch.load` with `weights_only` set to `False` will "
+    "likely succeed, but it can result in arbitrary code execution. Do it only if you got the "
+    "file from a trusted source."
 )
 _DOCS_MESSAGE = (
     "\n\nCheck the documentation of torch.load to learn more about types accepted by default with "
@@ -51,7 +51,7 @@ class LoadEndianness(Enum):
     BIG = 3
 
 
-# --- what weights may name -------------------------------------------------------------------------
+# --- what weights may name --------------------------------------------------------------------
 
 _safe: set[Any] = set()
 
@@ -113,7 +113,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
         return list(_pth.globals_in(file) - _pth_names.allowed().keys() - _safe_names().keys())
 
 
-# --- save ------------------------------------------------------------------------------------------
+# --- save -------------------------------------------------------------------------------------
 
 
 def save(
@@ -130,8 +130,8 @@ def save(
     """
     if pickle_module is not pickle:
         raise NotImplementedError(
-            f"torch.save(pickle_module={pickle_module.__name__}): jtorch writes with Python's pickle; "
-            "leave pickle_module out."
+            f"torch.save(pickle_module={pickle_module.__name__}): jtorch writes with Python's "
+            "pickle; leave pickle_module out."
         )
     if _disable_byteorder_record:
         raise NotImplementedError("_disable_byteorder_record: files say their byte order, always.")
@@ -155,38 +155,7 @@ def _archive_name(path: Any) -> str:
     return name if isinstance(name, str) and name.isascii() else "archive"
 
 
-@contextlib.contextmanager
-def replaced(path: Any) -> Iterator[Any]:
-    """A new file that takes the path's place when the block ends well, and not before."""
-    target = os.path.realpath(path)  # a link stays a link
-    try:
-        mode = os.stat(target).st_mode
-    except FileNotFoundError:
-        mode = None
-    if mode is not None and not stat.S_ISREG(mode):  # /dev/null, a pipe: nothing to replace
-        with open(target, "wb") as file:
-            yield file
-        return
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
-    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-    try:
-        handle = os.open(temporary, flags, 0o666)
-    except FileNotFoundError:
-        raise RuntimeError(f"Parent directory {folder} does not exist.") from None
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield file
-        if mode is not None:
-            os.chmod(temporary, stat.S_IMODE(mode))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-# --- load ------------------------------------------------------------------------------------------
+# --- load -------------------------------------------------------------------------------------
 
 
 def load(
@@ -208,8 +177,10 @@ def load(
     if pickle_load_args and weights_only:
         warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
     options = {"encoding": "utf-8", **pickle_load_args}
-    if isinstance(f, str | os.PathLike) and os.fspath(f).endswith(".safetensors"):
-        return _load_safetensors(f, map_location)
+    if isinstance(f, str | os.PathLike):
+        for suffix, read in ((".safetensors", load_file), (".index.json", load_sharded)):
+            if os.fspath(f).endswith(suffix):
+                return read(f, device=_one_device(map_location))
     if mmap and not isinstance(f, str | os.PathLike):
         raise ValueError("f must be a file path in order to use the mmap argument")
     safe = _safe_names() if weights_only else None
@@ -259,8 +230,8 @@ def _weights_only(asked: bool | None, pickle_module: Any) -> bool:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if pickle_module not in (None, pickle):
         raise NotImplementedError(
-            f"torch.load(pickle_module={pickle_module.__name__}): jtorch reads with Python's pickle; "
-            "leave pickle_module out."
+            f"torch.load(pickle_module={pickle_module.__name__}): jtorch reads with Python's "
+            "pickle; leave pickle_module out."
         )
     return result
 
@@ -269,11 +240,11 @@ def _explained(message: str) -> str:
     """torch's advice around an error of the whitelist."""
     if re.search(r"GLOBAL (\S+) was not an allowed global by default.", message):
         return (
-            "Weights only load failed. This file can still be loaded, to do so you have two options, "
-            "\033[1mdo those steps only if you trust the source of the checkpoint\033[0m. "
-            f"\n\t(1) {_UNSAFE_MESSAGE}\n\t(2) Alternatively, to load with `weights_only=True` please "
-            "check the recommended steps in the following error message.\n\tWeightsUnpickler error: "
-            f"{message}{_DOCS_MESSAGE}"
+            "Weights only load failed. This file can still be loaded, to do so you have two "
+            "options, \033[1mdo those steps only if you trust the source of the checkpoint\033[0m. "
+            f"\n\t(1) {_UNSAFE_MESSAGE}\n\t(2) Alternatively, to load with `weights_only=True` "
+            "please check the recommended steps in the following error message.\n\t"
+            f"WeightsUnpickler error: {message}{_DOCS_MESSAGE}"
         )
     return f"Weights only load failed. {_UNSAFE_MESSAGE}\n\n{message}{_DOCS_MESSAGE}"
 
@@ -294,19 +265,18 @@ def _opened(f: Any) -> Iterator[Any]:
     yield f
 
 
-def _load_safetensors(f: Any, map_location: Any) -> Any:
+def _one_device(map_location: Any) -> str:
+    """`map_location` for files that do not say where their tensors were."""
     if map_location is not None and not isinstance(map_location, str | bytes | _device):
         kind = "dict" if isinstance(map_location, dict) else "callable"
         raise RuntimeError(
             f"Loading safetensors file with {kind} map_location is not supported. "
             "Use a device string or torch.device instead."
         )
-    from ._safetensors import load_file
-
-    return load_file(f, device="cpu" if map_location is None else str(map_location))
+    return "cpu" if map_location is None else str(map_location)
 
 
-# --- devices ---------------------------------------------------------------------------------------
+# --- devices ----------------------------------------------------------------------------------
 
 
 def default_restore_location(storage: UntypedStorage, location: str) -> UntypedStorage:
@@ -318,7 +288,8 @@ def default_restore_location(storage: UntypedStorage, location: str) -> UntypedS
         if kind == "meta":
             raise NotImplementedError("map_location='meta': jtorch has no meta device; use 'cpu'.")
         raise RuntimeError(
-            f"don't know how to restore data location of torch.UntypedStorage (tagged with {location})"
+            "don't know how to restore data location of torch.UntypedStorage "
+            f"(tagged with {location})"
         )
     count = len(accelerators())
     if not count:

@@ -12,7 +12,7 @@ from .sampler import draw_seed
 
 
 class BaseIterator:
-    """Indices in, batches out; each iterator draws one seed for workers, needed or not, as torch's."""
+    """Indices in, batches out; each draws one seed for workers, needed or not, as torch's."""
 
     def __init__(self, loader: Any) -> None:
         self._dataset, self._dataset_kind = loader.dataset, loader._dataset_kind
@@ -59,8 +59,8 @@ class BaseIterator:
         )
         if self._num_workers > 0:
             text += (
-                "For multiprocessing data-loading, this could be caused by not properly configuring "
-                "the IterableDataset replica at each worker. Please see "
+                "For multiprocessing data-loading, this could be caused by not properly "
+                "configuring the IterableDataset replica at each worker. Please see "
                 "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
                 "examples."
             )

@@ -29,7 +29,7 @@ _connections: weakref.WeakSet[Any] = weakref.WeakSet()  # loaders' ends, which w
 
 
 def _default_context() -> Any:
-    """fork where that is safe: it needs neither a __main__ guard nor anything that can be pickled."""
+    """fork where that is safe: it needs neither a __main__ guard nor things that pickle."""
     chosen = multiprocessing.get_start_method(allow_none=True)
     if chosen is not None or sys.platform == "darwin" or not hasattr(os, "fork"):
         return multiprocessing.get_context()
@@ -38,7 +38,7 @@ def _default_context() -> Any:
 
 @contextlib.contextmanager
 def _quiet_start(context: Any) -> Iterator[None]:
-    """Everything that a worker may read is computed, and JAX has no thread at work while we fork."""
+    """All that a worker may read is computed, and JAX has no thread at work while we fork."""
     place_of("cpu"), accelerators()
     recorder.flush("DataLoader workers start")
     for array in jax.live_arrays():
@@ -133,7 +133,7 @@ class MultiProcessIterator(BaseIterator):
             if index == _worker.RESUME:
                 waiting.discard(w)
 
-    # --- handing out -------------------------------------------------------------------------------
+    # --- handing out ---------------------------------------------------------------------------
 
     def _try_put_index(self) -> None:
         try:
@@ -160,7 +160,7 @@ class MultiProcessIterator(BaseIterator):
                 return w
         return None
 
-    # --- taking in ---------------------------------------------------------------------------------
+    # --- taking in -----------------------------------------------------------------------------
 
     def _next_data(self) -> Any:
         while True:
@@ -235,7 +235,7 @@ class MultiProcessIterator(BaseIterator):
         causes = RuntimeError("; ".join(_death(w.process) for w in dead))
         raise RuntimeError(f"DataLoader worker (pid(s) {pids}) exited unexpectedly") from causes
 
-    # --- the end -----------------------------------------------------------------------------------
+    # --- the end -------------------------------------------------------------------------------
 
     def _shutdown_workers(self) -> None:
         if self._shutdown:
@@ -262,6 +262,6 @@ def _death(process: Any) -> str:
         name = signal.strsignal(-code) or signal.Signals(-code).name
         return f"DataLoader worker (pid {process.pid}) is killed by signal: {name}. "
     return (
-        f"DataLoader worker (pid {process.pid}) exited unexpectedly with exit code {code}. Details are "
-        "lost due to multiprocessing. Rerunning with num_workers=0 may give better error trace."
+        f"DataLoader worker (pid {process.pid}) exited unexpectedly with exit code {code}. Details "
+        "are lost due to multiprocessing. Rerunning with num_workers=0 may give better error trace."
     )

@@ -161,7 +161,9 @@ class DataLoader(Generic[T_co]):
         cores = len(os.sched_getaffinity(0)) if known else os.cpu_count()
         if cores is not None and self.num_workers <= cores:
             return
-        suggestion = "DataLoader is not able to compute a suggested max number of worker in current system."
+        suggestion = (
+            "DataLoader is not able to compute a suggested max number of worker in current system."
+        )
         if cores is not None:
             suggestion = (
                 f"Our suggested max number of worker in current system is {cores}"
@@ -169,9 +171,10 @@ class DataLoader(Generic[T_co]):
                 "than what this DataLoader is going to create."
             )
         warnings.warn(
-            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} "
-            "Please be aware that excessive worker creation might get DataLoader running slow or even "
-            "freeze, lower the worker number to avoid potential slowness/freeze if necessary.",
+            f"This DataLoader will create {self.num_workers} worker processes in total. "
+            f"{suggestion} Please be aware that excessive worker creation might get DataLoader "
+            "running slow or even freeze, lower the worker number to avoid potential "
+            "slowness/freeze if necessary.",
             stacklevel=3,
         )
 
@@ -182,7 +185,8 @@ def _check_workers(
     """torch's checks; returns the prefetch factor."""
     if num_workers < 0:
         raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+            "num_workers option should be non-negative; "
+            "use num_workers=0 to disable multiprocessing."
         )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")

@@ -22,8 +22,7 @@ CollateMap = dict[Any, Callable[..., Any]]
 
 np_str_obj_array_pattern = re.compile(r"[SaUO]")
 default_collate_err_msg_format = (
-    "default_collate: batch must contain tensors, numpy arrays, numbers, "
-    "dicts or lists; found {}"
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
 
 
@@ -81,7 +80,7 @@ def _find(first: Any, table: CollateMap) -> Callable[..., Any] | None:
 
 
 def _mapping(like: Any, content: dict[Any, Any]) -> Any:
-    """`content` in a mapping of the same type, with its other attributes; a dict where that fails."""
+    """`content` in a mapping of the same type and attributes; a dict where that fails."""
     try:
         if isinstance(like, collections.abc.MutableMapping):
             clone = copy.copy(like)
@@ -93,7 +92,7 @@ def _mapping(like: Any, content: dict[Any, Any]) -> Any:
 
 
 def _sequence(like: Any, content: list[Any]) -> Any:
-    """`content` in a sequence of the same type, with its other attributes; a list where that fails."""
+    """`content` in a sequence of the same type and attributes; a list where that fails."""
     try:
         if isinstance(like, collections.abc.MutableSequence):
             clone = copy.copy(like)
@@ -140,7 +139,8 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateMap | None = No
         raise TypeError(default_collate_err_msg_format.format(first.dtype))
     known = (collate_fn_map or {}).get(Tensor) is collate_tensor_fn
     alike = all(
-        isinstance(a, np.ndarray) and a.shape == first.shape and a.dtype == first.dtype for a in batch
+        isinstance(a, np.ndarray) and a.shape == first.shape and a.dtype == first.dtype
+        for a in batch
     )
     if known and alike and first.dtype.isnative:
         from_numpy(first.dtype)  # torch's error for what is no torch dtype

@@ -1,7 +1,7 @@
 """Batches from a worker to its loader: large arrays stay in shared memory, the rest is a pickle.
 
 A worker owns segments of shared memory. Collation writes straight into one, the loader reads it in
-place, and when the last array on it is gone there, the loader tells the worker, which uses it again.
+place, and when the last array on it is gone there, the worker hears of it and uses it again.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Sender:
             os.close(segment.fd)
 
     def _placed(self, raw: memoryview) -> tuple[Segment, int, int, Any]:
-        """Where a buffer lies in shared memory (it is copied there if it does not), and its hold."""
+        """Where a buffer lies in shared memory (copied there if it does not), and its hold."""
         array = np.frombuffer(raw, np.uint8)
         address = array.ctypes.data
         for s in self._segments.values():
@@ -132,9 +132,10 @@ class _Pickler(reduction.ForkingPickler):
             return NotImplemented
         if type(obj._edge()) is tuple:
             raise RuntimeError(
-                "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd "
-                "does not support crossing process boundaries.  If you just want to transfer the "
-                "data, call detach() on the tensor before serializing (e.g., putting it on the queue)."
+                "Cowardly refusing to serialize non-leaf tensor which requires_grad, since "
+                "autograd does not support crossing process boundaries.  If you just want to "
+                "transfer the data, call detach() on the tensor before serializing (e.g., putting "
+                "it on the queue)."
             )
         array = np.ascontiguousarray(obj._numpy("DataLoader"))  # type: ignore[attr-defined]
         array = array.reshape(obj._value.aval.shape)
@@ -161,7 +162,9 @@ class Receiver:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self._maps: dict[int, mmap.mmap] = {}
-        self.done: list[int] = []  # segments that nobody looks at any more; the next task names them
+        self.done: list[
+            int
+        ] = []  # segments that nobody looks at any more; the next task names them
 
     def receive(self) -> tuple[Any, Any]:
         """One (index, data).  EOFError when the worker is gone."""
