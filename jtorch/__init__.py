@@ -11,6 +11,7 @@ from . import parallel as parallel
 from . import random as random
 from . import random_ops as random_ops
 from . import serialization as serialization
+from . import signal as signal
 from . import special as special
 from . import utils as utils
 from ._compile import compile as compile

@@ -273,3 +273,11 @@ def _heaviside(input: Any, values: Any) -> Any:
 def heaviside(input: Array, values: Array) -> Any:
     """0 below zero, 1 above, `values` at zero."""
     return with_grad(_heaviside, None, None)(input, values)
+
+
+@op(promote=_B, out=True, namespaces=("torch",))
+def isin(
+    elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False
+) -> Any:
+    """Whether each element is one of the test elements."""
+    return jnp.isin(jnp.asarray(elements), jnp.asarray(test_elements), invert=invert)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -286,7 +287,7 @@ unary("rsqrt", lax.rsqrt)
 
 # --- parts of a number ----------------------------------------------------------------------------
 
-unary("abs", jnp.abs, Promote.COMPLEX_TO_FLOAT, dunder=("__abs__",), aliases=("absolute",),
+unary("abs", lambda x: _abs(x), Promote.COMPLEX_TO_FLOAT, dunder=("__abs__",), aliases=("absolute",),
       check=only_tensors("abs", refuse("abs_cpu", "bool")))  # fmt: skip
 
 
@@ -302,13 +303,28 @@ def _sign(x: Any) -> Any:
     if x.dtype == bool:
         return x
     if is_complex(x):
-        size = jnp.abs(x)
-        return jnp.where(size == 0, jnp.zeros_like(x), x / jnp.where(size == 0, 1, size))
+        zero = x == 0
+        safe = jnp.where(zero, 1, x)
+        return jnp.where(zero, 0, safe / jnp.abs(safe))
     return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)  # NaN gives 0, as in torch
 
 
 unary("sign", flat(_sign), _D, check=only_tensors("sign", _check_sign))
 unary("sgn", lambda x: _sign(x) if is_complex(x) else flat(_sign)(x), _D)
+
+
+@jax.custom_jvp
+def _abs(x: Any) -> Any:
+    """|x| with torch's gradient at 0, which is 0 (JAX's is 1)."""
+    return jnp.abs(x)
+
+
+@_abs.defjvp
+def _abs_jvp(primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    if is_complex(x):
+        return _abs(x), (jnp.conj(_sign(x)) * t).real
+    return _abs(x), _sign(x) * t
 
 
 def _rounding(name: str, fn: Any) -> None:

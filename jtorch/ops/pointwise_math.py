@@ -22,7 +22,7 @@ def _plain(name: str, fn: Any, *aliases: str, **meta: Any) -> None:
 _SPECIAL = ("torch", "Tensor")
 
 _plain("exp", jnp.exp)
-_plain("exp2", jnp.exp2, namespaces=(*_SPECIAL, "special:exp2"))
+_plain("exp2", lambda x: _exp2(x), namespaces=(*_SPECIAL, "special:exp2"))
 _plain("expm1", jnp.expm1, namespaces=(*_SPECIAL, "special:expm1"))
 _plain("log", jnp.log)
 _plain("log2", jnp.log2)
@@ -71,11 +71,12 @@ def _two_to(y: Any) -> Any:
     """2 ** y, exact for whole y (XLA's exp2 is not)."""
     if is_complex(y):
         return jnp.exp2(y)
-    whole = jnp.clip(jnp.round(y), -300, 300)
+    whole = jnp.clip(jnp.round(y), -1100, 1100)
     near = jnp.exp2(jnp.where(jnp.isfinite(y), y - whole, y))
     return jnp.ldexp(near, whole.astype(jnp.int32)).astype(y.dtype)
 
 
+_exp2 = with_grad(_two_to, lambda out, x: out * math.log(2))
 _ldexp_rule = with_grad(
     lambda x, n: x * _two_to(n),
     lambda out, x, n: _two_to(n),

@@ -54,7 +54,8 @@ _only_special(
 
 def _zeta(x: Any, q: Any) -> Any:
     """Hurwitz zeta; XLA's is for positive q, so negative ones are first moved up term by term."""
-    x, q = jnp.broadcast_arrays(x, q)
+    narrow = q.dtype
+    x, q = (v.astype(jnp.float64) for v in jnp.broadcast_arrays(x, q))  # as torch: terms cancel
     pole = (q <= 0) & (q == jnp.floor(q))
 
     def waiting(state: Any) -> Any:
@@ -74,7 +75,7 @@ def _zeta(x: Any, q: Any) -> Any:
     start = (q, jnp.zeros_like(q), jnp.ones_like(q))
     a, total, _ = lax.while_loop(lambda s: jnp.any(waiting(s)), add_term, start)
     value = total + lax.zeta(x, jnp.where(a < 0, 1, a))
-    return jnp.where(pole, jnp.where(x >= 1, jnp.inf, jnp.nan), value)
+    return jnp.where(pole, jnp.where(x >= 1, jnp.inf, jnp.nan), value).astype(narrow)
 
 
 # --- gamma ----------------------------------------------------------------------------------------
