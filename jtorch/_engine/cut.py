@@ -80,6 +80,7 @@ class Cutter:
     def consider(self, program: Program) -> Parts:
         """Look at a program that has grown long; returns (what stays pending, what runs now)."""
         ids = program.ids()
+        program.leaf_bytes = 0  # looked at; the next look is that much data later
         if self.following:
             if ids[: len(self.chunk)] == self.chunk:
                 return self._chunks(program, 0)

@@ -64,6 +64,7 @@ def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
 
 
 _entries: dict[Any, Entry] = {}
+_lean: set[Any] = set()  # (code, outputs) known to hold no dead instruction
 
 
 def execute(program: Program) -> None:
@@ -72,9 +73,13 @@ def execute(program: Program) -> None:
     if not live:
         stats.counts["dropped"] += 1
         return
-    lean = program.without_dead(live)
-    if lean is not program:
-        program, live = lean, lean.live()
+    shape = (tuple(program.code), tuple([i for i, _ in live]))
+    if shape not in _lean:
+        lean = program.without_dead(live)
+        if lean is program:
+            _lean.add(shape)
+        else:
+            program, live = lean, lean.live()
     if config.verify == "1":
         program.verify()
     donated = program.donatable(live)

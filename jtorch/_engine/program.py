@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Program:
         self.leaf_index: dict[int, int] = {}
         self.leaf_bytes = 0
         self.numbers: dict[type, list[Any]] = {t: [] for t in _PACKS}
-        self.outs: list[weakref.ref[Value]] = []
+        self.outs: list[ref[Value]] = []
         self.avals: list[Aval] = []
         self.grads = 0  # ops recorded for a gradient that no backward has freed yet
         self.mark = 0  # instructions up to the last end of a backward
@@ -56,26 +56,30 @@ class Program:
         if index is None:
             index = self.leaf_index[id(v)] = len(self.leaves)
             self.leaves.append(v)
-            self.leaf_bytes += v.aval.nbytes
+            if type(v.array) is np.ndarray:
+                self.leaf_bytes += v.aval.nbytes
         return ~index
 
     def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
         """Append one instruction; returns its pending results."""
-        code, outs, avals = self.code, self.outs, self.avals
+        code, outs, index = self.code, self.outs, self.leaf_index
         self.starts.append(len(code))
         self.lines.append(line)
         code.append(sig.id)
         for x in flat:
-            if type(x) is Value:
-                code.append(x.slot if x.program is self else self.operand(x))
-            else:
+            if type(x) is not Value:
                 self.numbers[type(x)].append(x)
+            elif x.program is self:
+                code.append(x.slot)
+            else:
+                leaf = index.get(id(x))
+                code.append(self.operand(x) if leaf is None else ~leaf)
         results = []
         for a in sig.outs:
             v = Value(a, None, self, len(outs))
-            outs.append(weakref.ref(v))
-            avals.append(a)
+            outs.append(ref(v))
             results.append(v)
+        self.avals += sig.outs
         return results
 
     def live(self) -> list[tuple[int, Value]]:
@@ -231,7 +235,7 @@ class Program:
                     slots[done] = fresh
                 else:  # the user's object stays the one that is filled
                     old.program, old.slot = part, fresh.slot
-                    part.outs[fresh.slot] = weakref.ref(old)
+                    part.outs[fresh.slot] = ref(old)
                 done += 1
         self.leaves, self.leaf_index = [], {}  # a reference left here would forbid donation
 

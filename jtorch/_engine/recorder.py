@@ -118,8 +118,9 @@ def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
         results = program.emit(sig, flat, line)
         if grad:
             program.grads += 1
-        if len(program.starts) >= program.next_check and not program.backward and not _local.region:
-            _consider_cut(program)
+        if len(program.starts) >= program.next_check or program.leaf_bytes > cut.LEAF_BYTES:
+            if not program.backward and not _local.region:
+                _consider_cut(program)
     return results
 
 
