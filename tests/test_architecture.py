@@ -131,10 +131,13 @@ def table_imports(tree: Tree) -> list[str]:
 
 
 def array_code(tree: Tree) -> list[str]:
-    """Uses of `jax.numpy` or `jax.lax` outside `ops` and `_engine`."""
+    """Uses of `jax.numpy` or `jax.lax` outside `ops`, `_engine` and the optimizers' rules.
+
+    A rule is the function of a row, kept beside the optimizer that records it.
+    """
     found = []
     for module in tree.paths:
-        if module.split(".")[0] in ("ops", "_engine"):
+        if module.split(".")[0] in ("ops", "_engine") or module.startswith("optim._rules"):
             continue
         names = list(tree.absolute(module))
         names += [
