@@ -60,6 +60,7 @@ def unique(
     dim: Any = None,
 ) -> Any:  # fmt: skip
     """The distinct elements (or slices of dim), sorted, with their places and counts if asked for."""
+    _refuse_complex("unique" if dim is None else "unique_dim", input)
     array = host(input, "unique()")
     if dim is not None:
         dim = wrap_dim(dim, array.ndim)
@@ -77,6 +78,11 @@ def unique(
     )
 
 
+def _refuse_complex(kernel: str, input: Any) -> None:
+    if input.dtype.is_complex:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{input.dtype.scalar_name}'")
+
+
 def _check_unique_dim(name: str, array: Any, dim: int) -> None:
     if array.size or not array.ndim:
         return
@@ -92,6 +98,7 @@ def unique_consecutive(
     input: Any, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
 ) -> Any:
     """Runs of equal elements (or slices of dim) as one each, with places and lengths if asked for."""
+    _refuse_complex("unique" if dim is None else "unique_dim", input)
     array = host(input, "unique_consecutive()")
     if dim is None:
         flat = array.reshape(-1)

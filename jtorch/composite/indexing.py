@@ -13,6 +13,7 @@ from .._gate import TensorBase, _table, apply
 from .._indexing import _spread, _without_mask, parse
 from ..ops import TABLE
 from ._arguments import from_host, into, write
+from .bounds import check_element
 
 _SCATTER = TABLE["_scatter"]
 
@@ -24,6 +25,7 @@ def scatter(
 ) -> Any:  # fmt: skip
     """input with src (a tensor or a number) written at index along dim."""
     source = value if src is None else src
+    check_element(input, dim, index)
     if reduce not in (None, "add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     return into("_scatter", out, apply(_SCATTER, (input, index, source), (dim, reduce)))
@@ -212,3 +214,9 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = np.array(list(pick(range(input.numel()), r)), np.int64).reshape(-1, r)
     return input[from_host(places, input)]
+
+
+@composite("torch")
+def zero_(input: Any) -> Any:
+    """Every element set to zero, in place."""
+    return input.zero_()

@@ -11,7 +11,7 @@ from ._arguments import integers, into, write
 
 
 def _extreme(name: str, pairwise: str) -> Any:
-    full, along = TABLE["a" + name], TABLE[f"_{name}_dim"]
+    full, along = TABLE[f"_{name}_all"], TABLE[f"_{name}_dim"]
 
     def f(input: Any, *args: Any, out: Any = None, **named: Any) -> Any:
         if "axis" in named:
@@ -22,7 +22,7 @@ def _extreme(name: str, pairwise: str) -> Any:
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
                     "Specify the reduction dim with the 'dim' argument."
                 )
-            return into("a" + name, out, apply(full, (input,), ((), False)))
+            return into(f"_{name}_all", out, apply(full, (input,), ()))
         other = named.get("other", args[0] if args else None)
         if isinstance(other, TensorBase):
             return into(pairwise, out, derived[pairwise](input, other))
@@ -104,5 +104,7 @@ def sum_to_size(self: Any, *size: Any, **named: Any) -> Any:
         raise RuntimeError(
             f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}."
         )
+    if not wanted:
+        return self.sum()
     dims = [d for d, n in enumerate(shape) if d < lead or (wanted[d - lead] == 1 and n != 1)]
     return self.sum(dims, keepdim=True).reshape(wanted) if dims else self

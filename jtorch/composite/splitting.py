@@ -31,6 +31,10 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     d = wrap_dim(dim, len(shape))
+    if isinstance(start, TensorBase):
+        kind = start._value.aval
+        if kind.ndim or not kind.dtype.is_integral or kind.dtype.name == "bool":
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
     at, size = int(start), shape[d]
     if not -size <= at <= size:
         raise IndexError(

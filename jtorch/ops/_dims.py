@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._engine.errors import wrap_dim
@@ -26,6 +27,16 @@ def several(dim: Any, ndim: int) -> tuple[int, ...]:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
         found.append(d)
     return tuple(found) if ndim else ()
+
+
+def checks(*every: Callable[..., None]) -> Callable[..., None]:
+    """Several checks as one, in order."""
+
+    def check(*spec: Any, **static: Any) -> None:
+        for one_check in every:
+            one_check(*spec, **static)
+
+    return check
 
 
 def at_least_1d(x: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
 
 from ._define import Array, Promote, op
-from ._dims import one
+from ._dims import checks, one
+from ._rules import refuse
+from .norm import magnitude, vector_norm
 
 
 def _check_triangle(name: str) -> Any:
@@ -95,7 +98,7 @@ def _check_trace(input: Any) -> None:
         raise RuntimeError("trace: expected a matrix")
 
 
-@op(linear=True, promote=Promote.BOOL_TO_LONG, check=_check_trace)
+@op(linear=True, promote=Promote.BOOL_TO_LONG, check=checks(_check_trace, refuse("trace", "bool")))
 def trace(input: Array) -> Any:
     """The sum of the diagonal."""
     return jnp.trace(input)
@@ -125,7 +128,7 @@ def _check_cross(input: Any, other: Any, *, dim: Any) -> None:
         )
 
 
-@op("cross", promote=Promote.DEFAULT, out=True, check=_check_cross, grad_name="LinalgCross")
+@op("cross", promote=Promote.DEFAULT, out=True, check=checks(_check_cross, refuse("cross", "bool")), grad_name="LinalgCross")
 def cross(input: Array, other: Array, dim: Any = None) -> Any:
     """Cross product of 3-vectors along `dim` (the first dimension of size 3 by default)."""
     d = input.shape.index(3) if dim is None else one(dim, input.ndim)
@@ -161,11 +164,14 @@ def _vander(x: Array, *, n: int, increasing: bool) -> Any:
 
 
 def _distance(x1: Any, x2: Any, p: float) -> Any:
-    from .norm import vector_norm
-
     gap = x1[..., :, None, :] - x2[..., None, :, :]
     if not gap.shape[-1]:
         return jnp.zeros(gap.shape[:-1], gap.dtype)
+    if math.isinf(p):  # every one of equal largest gaps has the whole gradient
+        size = magnitude(gap)
+        fixed = lax.stop_gradient(size)
+        top = jnp.max(fixed, -1)
+        return top + jnp.sum(jnp.where(fixed == top[..., None], size - fixed, 0), -1)
     return vector_norm(gap, p, (gap.ndim - 1,), False)
 
 
@@ -177,6 +183,7 @@ def _check_cdist(x1: Any, x2: Any, *, p: float, compute_mode: Any) -> None:
         if x.ndim < 2:
             raise RuntimeError("cdist only supports at least 2D tensors, "
                                f"X{i} got: {x.ndim}D")  # fmt: skip
+        refuse("cdist", "float16", "bfloat16")(x)
     if x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(
             f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"

@@ -14,6 +14,7 @@ from jax import lax
 
 from ._define import Array, Operand, op
 from ._dims import at_least_1d, one
+from ._rules import refuse
 
 
 def _shape1(shape: Any) -> tuple[int, ...]:
@@ -157,6 +158,8 @@ def _check_reduce(
     if reduce not in _REDUCTIONS:
         raise RuntimeError("reduce argument must be either sum, prod, mean, amax or amin, got " + reduce)
     _check_scatter(input, index, src, dim=dim)
+    if reduce in ("amax", "amin"):
+        refuse(f"scatter_gather_tensor_cpu_reduce_{reduce}", "complex")(input)
 
 
 @op("scatter_reduce", out=True, inplace=True, check=_check_reduce)
@@ -247,11 +250,11 @@ def _extreme_jvp(
     x: Any, index: Any, src: Any, dx: Any, dsrc: Any, out: Any, d: int, include_self: bool
 ) -> Any:
     chosen = (src == take_along(out, index, d)).astype(x.dtype)
-    own = (x == out) if include_self else ((x == out) & ~_touched(x, index, d))
-    own = own.astype(x.dtype)
-    n = scatter_sum(own, index, chosen, d)
-    total = scatter_sum(own * dx, index, chosen * dsrc, d)
-    return total / jnp.maximum(n, 1)
+    own = (x == out).astype(x.dtype)
+    n = scatter_sum(own, index, chosen, d)  # torch counts self even where it is left out
+    if not include_self:
+        own = jnp.where(_touched(x, index, d), 0, own)
+    return scatter_sum(own * dx, index, chosen * dsrc, d) / n
 
 
 def _prod_jvp(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from .._engine.errors import broadcast_shapes
 from ._define import Array, Arrays, Operand, Scalar, op
 from ._dims import at_least_1d, one
+from ._rules import refuse
 from .gather import reduced
 
 
@@ -136,6 +137,8 @@ def _check_index_reduce(
         raise RuntimeError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
+    if reduce != "mean":
+        refuse("index_reduce_func", "complex")(input)
     d = one(dim, input.ndim)
     _check_vector("index_reduce", index)
     if source.dtype is not input.dtype:

@@ -207,6 +207,8 @@ def _check_roll(input: Any, *, shifts: Any, dims: Any) -> None:
         raise RuntimeError(f"shifts and dimensions must align. shifts: {n}, dims:{len(given)}")
     for d in given:
         one(d, input.ndim)
+        if not input.ndim:
+            raise IndexError(f"Dimension specified as {d} but tensor has no dimensions")
 
 
 @op(linear=True, check=_check_roll)

@@ -51,9 +51,14 @@ def vector_norm(x: Any, p: float, dims: tuple[int, ...], keepdim: bool) -> Any:
 
 def _check_norm(input: Any, *, p: Any, dim: Any, keepdim: bool, dtype: Any) -> None:
     kind = dtype or input.dtype
+    which = "matrix" if p == "nuc" else "vector"
+    if p == "nuc" and kind.is_floating_point and kind.itemsize < 4:
+        raise RuntimeError(
+            f"linalg.matrix_norm: Low precision dtypes not supported. Got {kind.scalar_name}"
+        )
     if not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"linalg.{which}_norm: Expected a floating point or complex tensor as input. Got "
             f"{kind.scalar_name}"
         )
     dims = several(dim, input.ndim)
@@ -92,7 +97,12 @@ def _nuclear(x: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     return jnp.expand_dims(total, dims) if keepdim else total
 
 
-@op("_renorm", namespaces=())
+def _check_renorm(input: Any, *, p: float, dim: int, maxnorm: float) -> None:
+    _check_norm(input, p=p, dim=None, keepdim=True, dtype=None)
+    one(dim, input.ndim)
+
+
+@op("_renorm", namespaces=(), check=_check_renorm)
 def _renorm(input: Array, *, p: float, dim: int, maxnorm: float) -> Any:
     """Slices of `dim` scaled down to at most `maxnorm`."""
     d = one(dim, input.ndim)

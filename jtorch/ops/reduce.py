@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from ._define import Array, Promote, op
 from ._dims import at_least_1d, one, several
+from ._rules import refuse
 
 _HALVES = ("float16", "bfloat16")
 
@@ -31,7 +34,7 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
 def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Sum over `dim`, NaN counting as zero."""
     if jnp.iscomplexobj(input):
-        raise RuntimeError("nansum does not support complex inputs")
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     return jnp.nansum(input, axis=several(dim, input.ndim), keepdims=keepdim)
 
 
@@ -56,11 +59,19 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return (total / total.dtype.type(n)).astype(input.dtype)
 
 
-@op(promote=Promote.DEFAULT, out=True)
+def _check_nanmean(input: Any, *, dtype: Any, **_: Any) -> None:
+    if input.dtype.is_complex:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{input.dtype.scalar_name}"
+        )
+
+
+@op(promote=Promote.DEFAULT, out=True, check=_check_nanmean)
 def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Mean over `dim` of what is not NaN."""
-    if not jnp.issubdtype(input.dtype, jnp.inexact):
-        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype")
     dims = several(dim, input.ndim)
     return jnp.nanmean(input, axis=dims, keepdims=keepdim).astype(input.dtype)
 
@@ -71,12 +82,27 @@ def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return jnp.prod(input, axis=several(dim, input.ndim), keepdims=keepdim)
 
 
+_KERNELS = {"amax": "max_values_cpu", "amin": "min_values_cpu", "aminmax": "aminmax_cpu",
+            "median": "median_out", "nanmedian": "median_out", "mode": "mode_cpu"}  # fmt: skip
+
+
+def _refuse_order(name: str, dtype: Any) -> None:
+    """torch's words for dtypes that a reduction has no order for."""
+    is_bool = dtype.name == "bool"
+    if not dtype.is_complex and not (is_bool and ("arg" in name or "median" in name)):
+        return
+    if name in _KERNELS:
+        raise NotImplementedError(
+            f"\"{_KERNELS[name]}\" not implemented for '{dtype.scalar_name}'"
+        )
+    raise RuntimeError(f"{name}(): does not support {'bool' if is_bool else 'complex'} input")
+
+
 def needs_elements(name: str) -> Any:
-    """A check that what is reduced is not empty."""
+    """A check that what is reduced is not empty, and has an order."""
 
     def check(input: Any, *, dim: Any, **_: Any) -> None:
-        if input.dtype.is_complex:
-            raise NotImplementedError(f"{name}(): complex numbers have no order; reduce x.abs()")
+        _refuse_order(name, input.dtype)
         dims = several(dim, input.ndim)
         if input.numel:
             return
@@ -92,16 +118,59 @@ def needs_elements(name: str) -> Any:
     return check
 
 
+@functools.cache
+def _extreme(largest: bool, dims: tuple[int, ...], nan_counts: bool) -> Any:
+    """max or min whose gradient is shared by ties; that of a NaN goes to NaNs, or is NaN."""
+
+    @jax.custom_jvp
+    def f(x: Any) -> Any:
+        return (jnp.max if largest else jnp.min)(x, dims, keepdims=True)
+
+    @f.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        (x,), (dx,) = primals, tangents
+        out = f(x)
+        hit = x == out
+        if nan_counts:
+            hit |= jnp.isnan(x) & jnp.isnan(out)
+        share = hit.astype(x.dtype)
+        share = share / jnp.sum(share, dims, keepdims=True)
+        return out, jnp.sum(share * dx, dims, keepdims=True)
+
+    return f
+
+
+def extreme(input: Any, dim: Any, keepdim: bool, largest: bool, nan_counts: bool = False) -> Any:
+    """amax and amin."""
+    dims = several(dim, input.ndim)
+    if not jnp.issubdtype(input.dtype, jnp.floating):
+        return (jnp.max if largest else jnp.min)(input, dims, keepdims=keepdim)
+    found = _extreme(largest, dims, nan_counts)(input)
+    return found if keepdim else found.squeeze(dims)
+
+
 @op(out=True, check=needs_elements("amax"))
 def amax(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
     """Largest element over `dim`; ties share the gradient."""
-    return jnp.max(input, axis=several(dim, input.ndim), keepdims=keepdim)
+    return extreme(input, dim, keepdim, True)
 
 
 @op(out=True, check=needs_elements("amin"))
 def amin(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
     """Smallest element over `dim`; ties share the gradient."""
-    return jnp.min(input, axis=several(dim, input.ndim), keepdims=keepdim)
+    return extreme(input, dim, keepdim, False)
+
+
+@op("_max_all", namespaces=(), check=refuse("max_all", "complex"), grad_name="Max")
+def _max_all(input: Array) -> Any:
+    """Largest element."""
+    return extreme(input, None, False, True, nan_counts=True)
+
+
+@op("_min_all", namespaces=(), check=refuse("min_all", "complex"), grad_name="Min")
+def _min_all(input: Array) -> Any:
+    """Smallest element."""
+    return extreme(input, None, False, False, nan_counts=True)
 
 
 def pick(input: Any, index: Any, dim: int) -> Any:
@@ -170,8 +239,7 @@ def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
 @op(fields=("min", "max"), fields_name="aminmax", out=True, check=needs_elements("aminmax"))
 def aminmax(input: Array, *, dim: Any = None, keepdim: bool = False) -> Any:
     """Smallest and largest element."""
-    dims = several(dim, input.ndim)
-    return jnp.min(input, dims, keepdims=keepdim), jnp.max(input, dims, keepdims=keepdim)
+    return extreme(input, dim, keepdim, False), extreme(input, dim, keepdim, True)
 
 
 def _truth(input: Any, found: Any) -> Any:

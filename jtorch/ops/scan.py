@@ -9,6 +9,7 @@ from jax import lax
 
 from ._define import Array, Operand, Promote, op
 from ._dims import at_least_1d, one
+from ._rules import refuse
 from .reduce import pick
 
 
@@ -30,7 +31,7 @@ def cumprod(input: Array, dim: int, *, dtype: Any = None) -> Any:
     return _along(lax.cumprod, input, dim)
 
 
-@op(promote=Promote.INT_TO_FLOAT, out=True)
+@op(out=True, check=refuse("logcumsumexp_out_cpu", "integer"))
 def logcumsumexp(input: Array, dim: int) -> Any:
     """log of the running sum of exp(x), without overflow."""
     if jnp.iscomplexobj(input):
@@ -68,13 +69,13 @@ def _running(input: Any, dim: int, beats: Any) -> tuple[Any, Any]:
     return pick(x, index, d).reshape(input.shape), index.reshape(input.shape)
 
 
-@op(out=True, **_PAIR)
+@op(out=True, check=refuse("cummax_cpu", "complex"), **_PAIR)
 def cummax(input: Array, dim: int) -> Any:
     """Running maximum and its place."""
     return _running(input, dim, jnp.greater_equal)
 
 
-@op(out=True, **_PAIR)
+@op(out=True, check=refuse("cummin_cpu", "complex"), **_PAIR)
 def cummin(input: Array, dim: int) -> Any:
     """Running minimum and its place."""
     return _running(input, dim, jnp.less_equal)
@@ -111,14 +112,25 @@ def _trapezoids(y: Any, x: Any, dx: Any, dim: int) -> Any:
     return (left + right) * steps / 2, d
 
 
-@op("_trapezoid", promote=Promote.INT_TO_FLOAT, namespaces=())
+def _check_trapezoid(name: str) -> Any:
+    def check(y: Any, x: Any, *_: Any, dim: int) -> None:
+        one(dim, y.ndim)
+        given = "`y`" if x is None else "`x` or `y`"
+        if "bool" in (y.dtype.name, "" if x is None else x.dtype.name):
+            raise RuntimeError(f"{name}: received a bool input for {given}, but bool is not supported")
+
+    return check
+
+
+@op("_trapezoid", promote=Promote.INT_TO_FLOAT, namespaces=(), check=_check_trapezoid("trapezoid"))
 def _trapezoid(y: Array, x: Array | None, dx: Operand, *, dim: int) -> Any:
     """Integral by the trapezoidal rule."""
     parts, d = _trapezoids(y, x, dx, dim)
     return jnp.sum(parts, d)
 
 
-@op("_cumulative_trapezoid", promote=Promote.INT_TO_FLOAT, namespaces=())
+@op("_cumulative_trapezoid", promote=Promote.INT_TO_FLOAT, namespaces=(),
+    check=_check_trapezoid("cumulative_trapezoid"))  # fmt: skip
 def _cumulative_trapezoid(y: Array, x: Array | None, dx: Operand, *, dim: int) -> Any:
     """Running integral by the trapezoidal rule."""
     parts, d = _trapezoids(y, x, dx, dim)

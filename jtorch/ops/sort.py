@@ -12,8 +12,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from ._define import Array, Operand, Promote, op
-from ._dims import at_least_1d, one
+from ._define import Array, Operand, op
+from ._dims import at_least_1d, checks, one
+from ._rules import refuse
 from .reduce import needs_elements, pick, selected
 
 _PAIR: Any = {"fields": ("values", "indices")}
@@ -69,7 +70,7 @@ def _sorted(input: Any, dim: int, descending: bool) -> tuple[Any, Any]:
 def _check_sort(input: Any, *, dim: int, **_: Any) -> None:
     one(dim, input.ndim)
     if input.dtype.is_complex:
-        raise RuntimeError("Sort currently does not support complex dtypes on CPU")
+        raise RuntimeError(" Sort does not support complex dtypes on CPU")
 
 
 @op("_sort", fields_name="sort", check=_check_sort, namespaces=(), grad_name="Sort", **_PAIR)
@@ -85,7 +86,7 @@ def _argsort(input: Array, dim: int, descending: bool) -> Any:
     return order(x, one(dim, x.ndim), descending).reshape(input.shape)
 
 
-@op(out=True)
+@op(out=True, check=lambda input: _check_sort(input, dim=0))
 def msort(input: Array) -> Any:
     """Sorted along the first dimension."""
     return _sorted(input, 0, False)[0]
@@ -106,7 +107,9 @@ def _check_topk(input: Any, *, k: int, dim: int, largest: bool, sorted: bool) ->
     if k < 0 or k > (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
     if input.dtype.is_complex:
-        raise NotImplementedError("topk: complex numbers have no order; take topk of x.abs()")
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
+    if input.dtype.name == "bool":
+        raise RuntimeError("topk does not support bool dtypes on CPU")
 
 
 @op(out=True, check=_check_topk, **_PAIR)
@@ -130,7 +133,7 @@ def _check_kthvalue(input: Any, *, k: int, dim: int, keepdim: bool) -> None:
         raise RuntimeError("kthvalue(): selected number k out of range for dimension " + str(d))
 
 
-@op(out=True, check=_check_kthvalue, **_PAIR)
+@op(out=True, check=checks(refuse("kthvalue_cpu", "bool", "complex"), _check_kthvalue), **_PAIR)
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest element of a dimension and its place."""
     return selected(
@@ -165,6 +168,9 @@ def _nanmedian_dim(input: Array, dim: int, keepdim: bool = False) -> Any:
     return selected(input, dim, keepdim, lambda x, d: _middle(x, d, True))
 
 
+_refuse_median = refuse("median_cpu", "bool", "complex")
+
+
 def _median_of_all(input: Any, skip_nan: bool) -> Any:
     """The median of everything; equal elements share the gradient."""
     x = input.ravel()
@@ -179,13 +185,13 @@ def _median_of_all(input: Any, skip_nan: bool) -> Any:
     return found + (jnp.sum(share) - lax.stop_gradient(jnp.sum(share)))
 
 
-@op("_median", namespaces=(), grad_name="Median")
+@op("_median", namespaces=(), grad_name="Median", check=_refuse_median)
 def _median(input: Array) -> Any:
     """Lower median of all elements."""
     return _median_of_all(input, False)
 
 
-@op("_nanmedian", namespaces=(), grad_name="Nanmedian")
+@op("_nanmedian", namespaces=(), grad_name="Nanmedian", check=_refuse_median)
 def _nanmedian(input: Array) -> Any:
     """Lower median of all elements that are not NaN."""
     return _median_of_all(input, True)
@@ -215,7 +221,7 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 def _check_quantile(
     input: Any, q: Any, *, dim: Any, keepdim: bool, interpolation: str, ignore_nan: bool
 ) -> None:
-    name = "nanquantile" if ignore_nan else "quantile"
+    name = "quantile"
     if not input.numel:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if input.dtype.name not in ("float32", "float64"):
@@ -323,7 +329,7 @@ def search(edges: Any, values: Any, right: bool) -> Any:
     return find(edges.reshape(rows, n), values.reshape(rows, m)).reshape(values.shape)
 
 
-@op("_searchsorted", check=_check_searchsorted, differentiable=False, namespaces=())
+@op("_searchsorted", check=checks(refuse("searchsorted_out_cpu", "bool", "complex"), _check_searchsorted), differentiable=False, namespaces=())
 def _searchsorted(
     sorted_sequence: Array, input: Operand, sorter: Array | None = None, *, out_int32: bool = False,
     right: bool = False, side: Any = None,

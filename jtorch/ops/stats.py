@@ -10,13 +10,17 @@ from jax import lax
 
 from ._define import Array, Arrays, Operand, Promote, op
 from ._dims import one, several
+from ._rules import refuse
 from .norm import root
 
 
-def _check_spread(input: Any, *, dim: Any, correction: Any, keepdim: bool) -> None:
-    if not (input.dtype.is_floating_point or input.dtype.is_complex):
-        raise RuntimeError("std and var only support floating point and complex dtypes")
-    several(dim, input.ndim)
+def _check_spread(name: str) -> Any:
+    def check(input: Any, *, dim: Any, correction: Any, keepdim: bool) -> None:
+        if not (input.dtype.is_floating_point or input.dtype.is_complex):
+            raise RuntimeError(f"{name} only support floating point and complex dtypes")
+        several(dim, input.ndim)
+
+    return check
 
 
 def _moments(x: Any, dim: Any, correction: Any, keepdim: bool) -> tuple[Any, Any]:
@@ -33,7 +37,7 @@ def _moments(x: Any, dim: Any, correction: Any, keepdim: bool) -> tuple[Any, Any
     return variance, (mean if keepdim else mean.squeeze(dims))
 
 
-_SPREAD: Any = {"check": _check_spread, "namespaces": ()}
+_SPREAD: Any = {"check": _check_spread("std and var"), "namespaces": ()}
 
 
 @op("_var", grad_name="Var", **_SPREAD)
@@ -48,14 +52,14 @@ def _std(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     return root(_moments(input, dim, correction, keepdim)[0]).astype(input.real.dtype)
 
 
-@op("_var_mean", grad_name="VarMean", **_SPREAD)
+@op("_var_mean", grad_name="VarMean", check=_check_spread("var_mean"), namespaces=())
 def _var_mean(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     """Variance and mean."""
     variance, mean = _moments(input, dim, correction, keepdim)
     return variance.astype(input.real.dtype), mean.astype(input.dtype)
 
 
-@op("_std_mean", grad_name="StdMean", **_SPREAD)
+@op("_std_mean", grad_name="StdMean", check=_check_spread("std_mean"), namespaces=())
 def _std_mean(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     """Standard deviation and mean."""
     variance, mean = _moments(input, dim, correction, keepdim)
@@ -118,14 +122,18 @@ def cov(
     return found.reshape(()) if x.shape[0] == 1 else found
 
 
-@op(promote=Promote.INT_TO_FLOAT)
-def corrcoef(input: Array) -> Any:
-    """Correlation matrix of the rows."""
+def _check_corrcoef(input: Any) -> None:
     if input.ndim > 2:
         raise RuntimeError(
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
             f"{input.ndim} dimensions"
         )
+    _check_cov(input, None, None, correction=1)
+
+
+@op(promote=Promote.INT_TO_FLOAT, check=_check_corrcoef)
+def corrcoef(input: Array) -> Any:
+    """Correlation matrix of the rows."""
     c = cov(input)
     if not c.ndim:
         return c / c
@@ -145,7 +153,7 @@ def _bins(x: Any, weight: Any, bins: int, low: Any, high: Any) -> Any:
     return jnp.zeros(bins, amount.dtype).at[place].add(amount, mode="drop")
 
 
-@op(differentiable=False, out=True)
+@op(differentiable=False, out=True, check=refuse("histogram_cpu", "integer", "complex"))
 def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """Counts of elements in equal bins between min and max (of the data, when both are equal)."""
     if bins <= 0:
@@ -162,14 +170,31 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     return _bins(x, None, bins, low.astype(kind), high.astype(kind))
 
 
-@op("_histogram", namespaces=(), differentiable=False)
+def _check_histogram(input: Any, edges: Any, weight: Any, *, density: bool) -> None:
+    if input.dtype.name not in ("float32", "float64"):
+        raise NotImplementedError(
+            f"\"histogramdd\" not implemented for '{input.dtype.scalar_name}'"
+        )
+    for i, e in enumerate(edges if type(edges) is tuple else (edges,)):
+        if e.dtype is not input.dtype:
+            raise RuntimeError(
+                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got "
+                f"input with dtype {_C_NAMES[input.dtype.name]} and bins for dimension {i} with dtype "
+                f"{_C_NAMES.get(e.dtype.name, e.dtype.name)}"
+            )
+
+
+_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}
+
+
+@op("_histogram", namespaces=(), differentiable=False, check=_check_histogram)
 def _histogram(input: Array, edges: Array, weight: Array | None, *, density: bool) -> Any:
     """Counts (or densities) of flat samples between bin edges."""
     found = _count_between((input.ravel(),), (edges,), weight)
     return _density(found, (edges,)) if density else found
 
 
-@op("_histogramdd", namespaces=(), differentiable=False)
+@op("_histogramdd", namespaces=(), differentiable=False, check=_check_histogram)
 def _histogramdd(input: Array, edges: Arrays, weight: Array | None, *, density: bool) -> Any:
     """Counts (or densities) of N-dimensional samples between bin edges."""
     points = input.reshape((-1, input.shape[-1]))
@@ -208,7 +233,17 @@ def _bincount(input: Array, weights: Array | None, *, length: int) -> Any:
     return jnp.zeros(length, kind).at[input.astype(jnp.int64)].add(amount, mode="drop")
 
 
-@op("_gradient", namespaces=(), promote=Promote.DEFAULT)
+def _check_gradient(input: Any, *_: Any, **__: Any) -> None:
+    if input.dtype.name == "uint8":
+        raise RuntimeError("torch.gradient does not support uint8 input.")
+    if input.dtype.name == "bool":
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
+
+
+@op("_gradient", namespaces=(), promote=Promote.INT_TO_FLOAT, check=_check_gradient)
 def _gradient(input: Array, spacing: Array | None, step: Operand, *, dim: int, edge_order: int) -> Any:
     """Central differences along one dimension, one-sided at its ends."""
     d = one(dim, input.ndim)

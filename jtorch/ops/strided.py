@@ -93,7 +93,7 @@ def select_scatter(input: Array, src: Array, dim: int, index: int) -> Any:
     return lax.dynamic_update_index_in_dim(input, src.astype(input.dtype), at, d)
 
 
-@op(linear=True)
+@op(linear=True, out=True)
 def slice_scatter(
     input: Array, src: Array, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Any:
@@ -188,7 +188,13 @@ def as_strided(input: Array, size: Any, stride: Any, storage_offset: int) -> Any
     return input.ravel()[positions(size, stride, storage_offset)]
 
 
-@op(linear=True)
+def _check_strided_scatter(
+    input: Any, src: Any, *, size: Any, stride: Any, storage_offset: Any
+) -> None:
+    _check_strided(input, size=size, stride=stride, storage_offset=storage_offset or 0)
+
+
+@op(linear=True, check=_check_strided_scatter)
 def as_strided_scatter(
     input: Array, src: Array, size: Any, stride: Any, storage_offset: Any = None
 ) -> Any:
