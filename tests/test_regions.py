@@ -1,0 +1,106 @@
+"""Regions: a recorded function called as one op, with captured tensors, numbers and effects."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch as pytorch
+from engine_tools import counted, fresh_engine
+from torch.utils.checkpoint import checkpoint as torch_checkpoint
+
+import jtorch
+from jtorch.utils.checkpoint import checkpoint, checkpoint_sequential
+
+
+def make(torch):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 4), torch.nn.Tanh()
+    )
+
+
+def gradients(torch, call):
+    net = make(torch)
+    x = torch.tensor(np.linspace(-1, 1, 12, dtype="f").reshape(3, 4), requires_grad=True)
+    call(net, x).pow(2).sum().backward()
+    return [x.grad.numpy(), *(p.grad.numpy() for p in net.parameters())]
+
+
+def test_checkpoint_gives_the_same_gradients():
+    want = gradients(pytorch, lambda net, x: torch_checkpoint(net, x, use_reentrant=False))
+    got = gradients(jtorch, lambda net, x: checkpoint(net, x, use_reentrant=False))
+    for a, b in zip(want, got, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)
+
+
+def test_checkpoint_sequential():
+    want = gradients(jtorch, lambda net, x: net(x))
+    got = gradients(jtorch, lambda net, x: checkpoint_sequential(net, 2, x, use_reentrant=False))
+    for a, b in zip(want, got, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-6, atol=1e-7)
+
+
+def test_a_region_is_compiled_once_and_its_numbers_vary():
+    net = make(jtorch)
+    x = jtorch.ones(2, 4)
+    with fresh_engine(), counted() as c:
+        got = [
+            checkpoint(lambda t, s=s: net(t) * s, x, use_reentrant=False).sum().item()
+            for s in (1.0, 2.0, 4.0)
+        ]
+    assert c.compiles == 2
+    assert got[1:] == pytest.approx([2 * got[0], 4 * got[0]])
+
+
+def test_writes_inside_reach_outside_once():
+    seen = jtorch.zeros(4)
+
+    def f(x):
+        with jtorch.no_grad():
+            seen.add_(x.detach().sum(0))
+        return x * 2
+
+    x = jtorch.ones(3, 4, requires_grad=True)
+    checkpoint(f, x, use_reentrant=False).sum().backward()
+    assert seen.tolist() == [3.0] * 4
+
+
+def test_an_error_inside_leaves_everything_as_it_was():
+    seen = jtorch.zeros(2)
+
+    def f(x):
+        seen.add_(1)
+        return x @ jtorch.ones(5, 5)
+
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        checkpoint(f, jtorch.ones(2, 2), use_reentrant=False)
+    assert seen.tolist() == [0, 0]
+    assert (jtorch.ones(2) + 1).tolist() == [2, 2]
+
+
+def test_asking_for_a_value_inside_says_what_to_do():
+    with pytest.raises(RuntimeError, match=r"Use torch\.where"):
+        checkpoint(lambda x: x if (x * 2).sum() > 0 else -x, jtorch.ones(2) * 1, use_reentrant=False)
+
+
+def test_dropout_is_the_same_in_the_recomputation():
+    drop = jtorch.nn.Dropout(0.5)
+    x = jtorch.ones(64, requires_grad=True)
+    y = checkpoint(drop, x, use_reentrant=False)
+    y.sum().backward()
+    assert x.grad.tolist() == y.tolist()
+    assert len(set(y.tolist())) == 2
+
+
+def test_a_cached_region_holds_no_tensors():
+    def once():
+        net = make(jtorch)
+        checkpoint(net, jtorch.ones(2, 4), use_reentrant=False).sum().item()
+        return weakref.ref(net[0].weight._value)
+
+    gone = once()
+    gc.collect()
+    assert gone() is None
