@@ -254,6 +254,7 @@ def _extreme_jvp(
     n = scatter_sum(own, index, chosen, d)  # torch counts self even where it is left out
     if not include_self:
         own = jnp.where(_touched(x, index, d), 0, own)
+    n = jnp.where(n > 0, n, jnp.nan)  # nothing equals a NaN
     return scatter_sum(own * dx, index, chosen * dsrc, d) / n
 
 

@@ -134,7 +134,8 @@ def _extreme(largest: bool, dims: tuple[int, ...], nan_counts: bool) -> Any:
         if nan_counts:
             hit |= jnp.isnan(x) & jnp.isnan(out)
         share = hit.astype(x.dtype)
-        share = share / jnp.sum(share, dims, keepdims=True)
+        n = jnp.sum(share, dims, keepdims=True)
+        share = jnp.where(n > 0, share / n, jnp.nan)  # XLA would make 0 / 0 of a mask 0
         return out, jnp.sum(share * dx, dims, keepdims=True)
 
     return f
