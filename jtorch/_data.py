@@ -1,4 +1,4 @@
-"""Python data to NumPy: what `torch.tensor` makes of numbers, nested sequences, arrays and scalars."""
+"""Python data to NumPy: what `torch.tensor` makes of numbers, nested sequences and arrays."""
 
 from __future__ import annotations
 

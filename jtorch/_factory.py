@@ -1,4 +1,4 @@
-"""The arguments that every factory function shares: sizes, dtype, device, and the finishing touches."""
+"""What every factory function shares: sizes, dtype, device, and the finishing touches."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def sizes(name: str, args: Any) -> tuple[int, ...]:
     elif not args:
         raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
     return shape_of(name, args)
+
+
+def check_format(memory_format: Any, shape: tuple[int, ...]) -> None:
+    """The channels-last formats are for images (or volumes) only."""
+    for form, rank in ((_layout.channels_last, 4), (_layout.channels_last_3d, 5)):
+        if memory_format is form and len(shape) != rank:
+            raise RuntimeError(f"required rank {rank} tensor to use {form.name} format")
 
 
 def _has_dims(x: Any) -> bool:
@@ -83,7 +90,7 @@ def check_options(name: str, layout: Any, pin_memory: Any, memory_format: Any = 
         )
 
 
-# Accepted everywhere: the order of elements in memory is XLA's choice and nothing that a result shows.
+# Accepted everywhere: the order of elements in memory is XLA's choice.
 _MEMORY_FORMATS = (
     _layout.contiguous_format, _layout.preserve_format, _layout.channels_last,
     _layout.channels_last_3d,

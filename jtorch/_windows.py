@@ -37,13 +37,15 @@ def triangle(count: int, symmetric: bool) -> Array:
     """1 - |t| for t from -1 to 1."""
     if count <= 1:
         return np.ones(count)
-    return 1 - np.abs(-1 + np.arange(count) * (2 / _span(count, symmetric)))  # type: ignore[no-any-return]
+    t = -1 + np.arange(count) * (2 / _span(count, symmetric))
+    return 1 - np.abs(t)  # type: ignore[no-any-return]
 
 
 def gaussian(count: int, symmetric: bool, std: float) -> Array:
     """exp(-(n - centre)^2 / (2 std^2))."""
     start = -(count if not symmetric and count > 1 else count - 1) / 2
-    return np.exp(-(((start + np.arange(count)) / (std * math.sqrt(2))) ** 2))  # type: ignore[no-any-return]
+    t = (start + np.arange(count)) / (std * math.sqrt(2))
+    return np.exp(-(t**2))  # type: ignore[no-any-return]
 
 
 def exponential(count: int, symmetric: bool, center: float | None, tau: float) -> Array:

@@ -8,11 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ._data import cast, check_fits, to_array
+from ._data import check_fits, to_array
 from ._engine import dtype as _dtype
 from ._engine.device import place_of
 from ._factory import (
-    check_options, dtype_of, finish, hosted, out_dtype, place_for, place_like, record, shape_of, sizes,
+    check_format,
+    check_options,
+    dtype_of,
+    finish,
+    hosted,
+    out_dtype,
+    place_for,
+    place_like,
+    record,
+    shape_of,
+    sizes,
 )  # fmt: skip
 from ._functions import composite
 from .tensor import Tensor
@@ -38,8 +48,9 @@ def tensor(
 
 def _warn_copy() -> None:
     warnings.warn(
-        "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-        "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+        "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() "
+        "or sourceTensor.detach().clone().requires_grad_(True), rather than "
+        "torch.tensor(sourceTensor).",
         UserWarning, stacklevel=3,
     )  # fmt: skip
 
@@ -112,8 +123,8 @@ def frombuffer(
         )
     if count > 0 and offset + count * kind.itemsize > length:
         raise ValueError(
-            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) "
-            f"must not be greater than actual buffer length ({length} bytes)"
+            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} "
+            f"bytes) must not be greater than actual buffer length ({length} bytes)"
         )
     array = np.frombuffer(buffer, kind.np, count, offset)
     return finish("frombuffer", hosted(np.array(array), place_of("cpu")), requires_grad)
@@ -141,6 +152,8 @@ def _constant_function(name: str, value: int) -> Any:
     ) -> Any:  # fmt: skip
         check_options(name, layout, pin_memory, memory_format)
         shape = sizes(name, _size_argument(name, size, named))
+        if memory_format is not None:
+            check_format(memory_format, shape)
         dtype = out_dtype(dtype_of(name, dtype), out) or _dtype.get_default_dtype()
         t = record("_constant", (), shape, value, dtype, place_for(device, out))
         return finish(name, t, requires_grad, out) if requires_grad or out is not None else t
@@ -256,7 +269,9 @@ def empty_strided(
             f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides "
             f"({len(strides)})"
         )
-    need = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if 0 not in shape else 0
+    need = (
+        1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if 0 not in shape else 0
+    )
     t = zeros(need, dtype=dtype, device=device).as_strided(shape, strides)
     return finish("constant", t, requires_grad)
 
@@ -288,18 +303,22 @@ def empty_permuted(
 
 def _item(x: Any, name: str, argument: str, position: int) -> Any:
     """A number given as a number, a NumPy scalar or a tensor of one element."""
-    if isinstance(x, Tensor) or isinstance(x, np.generic):
+    if isinstance(x, Tensor | np.generic):
         x = x.item()
     if not isinstance(x, bool | int | float | complex):
         kind = type(x).__name__
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {kind}")  # fmt: skip  # noqa: E501
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be Number, not {kind}"
+        )
     return x
 
 
 def _range_arguments(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
     names = ("end",) if len(args) == 1 and "end" not in named else ("start", "end", "step")
     if len(args) > 3:
-        raise TypeError(f"{name}() takes from 1 to 3 positional arguments but {len(args)} were given")
+        raise TypeError(
+            f"{name}() takes from 1 to 3 positional arguments but {len(args)} were given"
+        )
     values = dict(zip(names, args, strict=False))
     for key in ("start", "end", "step"):
         if key in named:
@@ -315,7 +334,8 @@ def _range_arguments(name: str, args: tuple[Any, ...], named: dict[str, Any]) ->
         )
     order = [values.get("start", 0), values["end"], values.get("step", 1)]
     position = [names.index(k) + 1 if k in names else 0 for k in ("start", "end", "step")]
-    return [_item(v, name, k, p) for v, k, p in zip(order, ("start", "end", "step"), position, strict=True)]  # fmt: skip
+    given = zip(order, ("start", "end", "step"), position, strict=True)
+    return [_item(v, name, k, p) for v, k, p in given]
 
 
 def _check_range(start: Any, end: Any, step: Any) -> None:
@@ -323,7 +343,7 @@ def _check_range(start: Any, end: Any, step: Any) -> None:
         raise RuntimeError("step must be nonzero")
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
-    if not (step > 0 and end >= start or step < 0 and end <= start):
+    if not ((step > 0 and end >= start) or (step < 0 and end <= start)):
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
 
 
@@ -363,8 +383,8 @@ def range_(
     """start, start + step, ... up to and with `end` (deprecated in torch)."""
     warnings.warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is "
-        "inconsistent with Python's range builtin. Instead, use torch.arange, which produces values "
-        "in [start, end).", UserWarning, stacklevel=2,
+        "inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
+        "values in [start, end).", UserWarning, stacklevel=2,
     )  # fmt: skip
     check_options("range", layout, pin_memory)
     if len(args) == 1:
@@ -412,8 +432,8 @@ def _ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
     tensors = [isinstance(x, Tensor) for x in (start, end)]
     if any(tensors) and (dims := [getattr(x, "ndim", 0) for x in (start, end)]) != [0, 0]:
         raise RuntimeError(
-            f"{name} only supports 0-dimensional start and end tensors, but got start with {dims[0]} "
-            f"dimension(s) and end with {dims[1]} dimension(s)."
+            f"{name} only supports 0-dimensional start and end tensors, but got start with "
+            f"{dims[0]} dimension(s) and end with {dims[1]} dimension(s)."
         )
     ends = zip((start, end), tensors, ("start", "end"), (1, 2), strict=True)
     found = [x.detach() if is_t else _item(x, name, n, i) for x, is_t, n, i in ends]
@@ -446,7 +466,9 @@ def eye(
     for letter, x, position in (("n", n, 1), ("m", m, 2)):
         if isinstance(x, bool) or not hasattr(x, "__index__"):
             kind = type(x).__name__
-            raise TypeError(f"eye(): argument '{letter}' (position {position}) must be int, not {kind}")
+            raise TypeError(
+                f"eye(): argument '{letter}' (position {position}) must be int, not {kind}"
+            )
         if x < 0:
             raise RuntimeError(f"{letter} must be greater or equal to 0, got {x}")
     dtype = out_dtype(dtype_of("eye", dtype), out) or _dtype.get_default_dtype()
@@ -454,5 +476,5 @@ def eye(
     return finish("eye", t, requires_grad, out)
 
 
-__all__ = ["arange", "as_tensor", "asarray", "cast", "empty", "eye", "from_numpy", "full", "linspace",
+__all__ = ["arange", "as_tensor", "asarray", "empty", "eye", "from_numpy", "full", "linspace",
            "ones", "tensor", "zeros"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Random tensors: numbers drawn on the host as PyTorch's CPU generator draws them, read as inputs."""
+"""Random tensors: numbers drawn as PyTorch's CPU generator draws them, read as inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from ._engine.errors import broadcast_shapes
 from ._engine.rng_discrete import _check_multinomial
 from ._engine.value import Value
 from ._factory import (
-    check_options, dtype_of, finish, hosted, out_dtype, place_for, place_like, shape_of, sizes,
+    check_options,
+    dtype_of,
+    finish,
+    hosted,
+    out_dtype,
+    place_for,
+    place_like,
+    shape_of,
+    sizes,
 )  # fmt: skip
 from ._functions import composite
 from ._gate import apply
@@ -83,11 +91,15 @@ randn_like = _like_function("randn_like", rng.normal)
 def _whole(name: str, argument: str, x: Any, position: int) -> int:
     if isinstance(x, bool) or not hasattr(x, "__index__"):
         kind = type(x).__name__
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be int, not {kind}")
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be int, not {kind}"
+        )
     return int(x.__index__())
 
 
-def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any], rest: tuple[str, ...]) -> list[Any]:
+def _bounds(
+    name: str, args: tuple[Any, ...], named: dict[str, Any], rest: tuple[str, ...]
+) -> list[Any]:
     """[low, high, *rest] of `f(high, ...)`, `f(low, high, ...)` and keywords."""
     known = {k: named.pop(k) for k in ("low", "high", *rest) if k in named}
     if named:
@@ -97,8 +109,8 @@ def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any], rest: tuple
         free = free[1:]
     if len(args) != len(free):
         raise TypeError(
-            f"{name}() received an invalid combination of arguments - got {len(args)} positional, but "
-            f"expected {' or '.join(['(high, ...)', '(low, high, ...)'])}"
+            f"{name}() received an invalid combination of arguments - got {len(args)} positional, "
+            f"but expected {' or '.join(['(high, ...)', '(low, high, ...)'])}"
         )
     known.update(zip(free, args, strict=True))
     low = _whole(name, "low", known.get("low", 0), 1)
@@ -146,7 +158,9 @@ def randperm(
     check_options("randperm", layout, pin_memory)
     dtype = out_dtype(dtype_of("randperm", dtype), out) or _dtype.int64
     place = place_for(device, out)
-    array = rng.randperm(_source("randperm", generator, place), _whole("randperm", "n", n, 1), dtype.np)
+    array = rng.randperm(
+        _source("randperm", generator, place), _whole("randperm", "n", n, 1), dtype.np
+    )
     return finish("randperm", hosted(array, place), requires_grad, out)
 
 
@@ -171,7 +185,7 @@ def normal(
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Any:  # fmt: skip
-    """Normal numbers around `mean`, a number or a tensor, with deviation `std`, a number or a tensor."""
+    """Normal numbers around `mean` with deviation `std`; either is a number or a tensor."""
     check_options("normal", layout, pin_memory)
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not tensors:
@@ -232,8 +246,8 @@ def _below(source: rng.Generator, p: Any, dtype: Any, shape: tuple[int, ...]) ->
         rng.bernoulli_tensor(source, np.zeros((1,), p.dtype.np))  # raises torch's error
     if known is not None and known.size and not ((known >= 0) & (known <= 1)).all():
         raise RuntimeError(
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be "
-            "improved?  If so, please report an enhancement request to PyTorch.)"
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message "
+            "be improved?  If so, please report an enhancement request to PyTorch.)"
         )
     draw = source.uniform53 if p.dtype is _dtype.float64 else source.uniform24
     uniforms = hosted(draw(math.prod(shape)).reshape(shape), p._value.aval.place)
@@ -242,7 +256,12 @@ def _below(source: rng.Generator, p: Any, dtype: Any, shape: tuple[int, ...]) ->
 
 @composite("torch", "Tensor")
 def multinomial(
-    input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+    input: Any,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Any = None,
+    out: Any = None,
 ) -> Any:
     """Indices drawn from rows of weights.
 
@@ -254,7 +273,9 @@ def multinomial(
     if known is not None:
         t = hosted(rng.multinomial(source, known, num_samples, replacement), place)
         return finish("multinomial", t, False, out)
-    _check_multinomial(np.broadcast_to(np.ones((), input.dtype.np), tuple(input.shape)), num_samples, replacement)
+    _check_multinomial(
+        np.broadcast_to(np.ones((), input.dtype.np), tuple(input.shape)), num_samples, replacement
+    )
     if replacement and num_samples > 1:
         uniforms = source.uniform53(math.prod(input.shape[:-1]) * num_samples)
         drawn = hosted(uniforms.reshape(*input.shape[:-1], num_samples), place)
@@ -271,10 +292,12 @@ def _numpy_generator(source: rng.Generator) -> np.random.Generator:
 
 @composite("torch")
 def poisson(input: Any, generator: Any = None) -> Any:
-    """Poisson numbers with the rates in `input`.  Differs from torch: other numbers for one seed."""
+    """Poisson numbers of the given rates.  Differs from torch: other numbers for one seed."""
     rates = input.detach()._numpy("poisson()")
     if input.dtype.is_integral or input.dtype.is_complex:
-        raise NotImplementedError(f"\"poisson_cpu\" not implemented for '{input.dtype.scalar_name}'")
+        raise NotImplementedError(
+            f"\"poisson_cpu\" not implemented for '{input.dtype.scalar_name}'"
+        )
     if rates.size and not rates.min() >= 0:
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     place = input._value.aval.place
@@ -321,7 +344,9 @@ def _inplace(name: str, f: Any, *defaults: tuple[str, float]) -> Any:
     def method(self: Any, *args: Any, generator: Any = None, **named: Any) -> Any:
         values = [d for _, d in defaults]
         if len(args) > len(values):
-            raise TypeError(f"{name}() takes {len(values)} positional arguments but {len(args)} were given")
+            raise TypeError(
+                f"{name}() takes {len(values)} positional arguments but {len(args)} were given"
+            )
         values[: len(args)] = args
         for key, value in named.items():
             if key not in names or names.index(key) < len(args):
@@ -361,7 +386,11 @@ def normal_(self: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = 
 @composite("Tensor")
 def random_(self: Any, *args: Any, generator: Any = None, **named: Any) -> Any:
     """Fill with whole numbers: `random_()`, `random_(to)`, `random_(from, to)`."""
-    values = {"to": args[0]} if len(args) == 1 and "to" not in named else dict(zip(("from", "to"), args, strict=False))
+    values = (
+        {"to": args[0]}
+        if len(args) == 1 and "to" not in named
+        else dict(zip(("from", "to"), args, strict=False))
+    )
     values.update(named)
     if len(args) > 2 or set(values) - {"from", "to"}:
         raise TypeError("random_() received an invalid combination of arguments")

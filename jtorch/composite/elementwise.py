@@ -1,4 +1,4 @@
-"""Elementwise functions that need Python around their rows: rounding modes, checks of numbers, `where`."""
+"""Elementwise functions that need Python around their rows: rounding modes, checks, `where`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ def _division(mode: Any) -> Any:
         return TABLE[_DIVISIONS[mode]]
     except KeyError:
         raise RuntimeError(
-            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
-            f"'{mode}'"
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"
         ) from None
 
 
 def _check_divisor(op: str, a: Any, b: Any) -> None:
-    """torch refuses to divide integers by zero; a divisor that is not known yet is not looked at."""
+    """torch refuses to divide integers by zero; a divisor not known yet is not looked at."""
     if type(b) is int and b == 0 and isinstance(a, TensorBase) and a._value.aval.dtype.is_integral:
         raise RuntimeError("ZeroDivisionError")
 
@@ -54,7 +53,7 @@ Tensor.__idiv__ = Tensor.__itruediv__  # type: ignore[attr-defined]
 
 
 def _guarded(name: str, check: Any, dunder: str = "") -> None:
-    """Put a check of the numbers in front of a row's function, method, in-place twin and operators."""
+    """A check of the numbers before a row's function, method, in-place twin and operator."""
     row = TABLE[name]
     plain, plain_ = derived[name], getattr(Tensor, f"{name}_")
     first, second = (p.name for p in row.params)
@@ -128,8 +127,8 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     result = apply(TABLE["pow"], (a, b), ())
     if out is not None and out.dtype is not wide:
         raise RuntimeError(
-            f"the output given to float_power has dtype {out.dtype.scalar_name} but the operation's "
-            f"result requires dtype {wide.scalar_name}"
+            f"the output given to float_power has dtype {out.dtype.scalar_name} but the "
+            f"operation's result requires dtype {wide.scalar_name}"
         )
     return result if out is None else gate.out(TABLE["pow"], out, result)
 
@@ -140,8 +139,8 @@ def float_power_(self: Any, exponent: Any) -> Any:
     wide = _dtype.promote_types(_wide(self), _wide(exponent))
     if self.dtype is not wide:
         raise RuntimeError(
-            f"the base given to float_power_ has dtype {self.dtype.scalar_name} but the operation's "
-            f"result requires dtype {wide.scalar_name}"
+            f"the base given to float_power_ has dtype {self.dtype.scalar_name} but the "
+            f"operation's result requires dtype {wide.scalar_name}"
         )
     return self.pow_(exponent)
 
@@ -156,8 +155,8 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         return NAMESPACES["torch"]["nonzero"](condition, as_tuple=True)
     if input is None or other is None:
         raise TypeError(
-            "where() received an invalid combination of arguments: give the condition alone, or the "
-            "condition and both alternatives"
+            "where() received an invalid combination of arguments: give the condition alone, or "
+            "the condition and both alternatives"
         )
     result = _where(condition, input, other)
     return result if out is None else gate.out(TABLE["where"], out, result)
@@ -190,9 +189,7 @@ def isclose(
 def _check_tolerances(rtol: float, atol: float) -> None:
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value < 0:
-            raise RuntimeError(
-                f"{name} must be greater than or equal to zero, but got {value:g}"
-            )
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
 
 
 @composite("torch", "Tensor")

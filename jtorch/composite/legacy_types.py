@@ -1,4 +1,4 @@
-"""`torch.FloatTensor` and its kind: constructors by dtype, and types that `isinstance` understands."""
+"""`torch.FloatTensor` and its kind: constructors by dtype that `isinstance` understands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _LegacyType(type):
         )
 
     def __call__(cls, *args: Any) -> Any:
-        """`FloatTensor(2, 3)` has that size (and zeros in it), `FloatTensor([2, 3])` those elements."""
+        """`FloatTensor(2, 3)` has that size (and zeros), `FloatTensor([2, 3])` those elements."""
         if len(args) == 1 and isinstance(args[0], TensorBase):
             if args[0]._value.aval.dtype is not cls.dtype:
                 raise TypeError(f"expected {cls.__name__} (got another dtype)")
@@ -48,7 +48,7 @@ def _make(dtype: Any) -> Any:
     return _LegacyType(name, (), {"dtype": dtype, "__module__": "torch"})
 
 
-for _d in (_dtype.float16, _dtype.bfloat16, _dtype.float32, _dtype.float64, _dtype.uint8, _dtype.int8,
-           _dtype.int16, _dtype.int32, _dtype.int64, _dtype.bool_):  # fmt: skip
+_HAVE_TYPES = "float16 bfloat16 float32 float64 uint8 int8 int16 int32 int64 bool"
+for _d in map(_dtype.NAMES.__getitem__, _HAVE_TYPES.split()):
     if f"{_d.scalar_name}Tensor" not in NAMESPACES["torch"]:
         publish("torch", f"{_d.scalar_name}Tensor", _make(_d))

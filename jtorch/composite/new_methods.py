@@ -49,8 +49,9 @@ def new_tensor(
 ) -> Any:  # fmt: skip
     """As torch.tensor, with the dtype and device of self."""
     check_options("new_tensor", layout, pin_memory)
-    return creation.tensor(data, dtype=self.dtype if dtype is None else dtype,
-                           device=place_like(self, device), requires_grad=requires_grad)  # fmt: skip
+    dtype = self.dtype if dtype is None else dtype
+    where = place_like(self, device)
+    return creation.tensor(data, dtype=dtype, device=where, requires_grad=requires_grad)
 
 
 @composite("Tensor")

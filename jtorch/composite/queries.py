@@ -94,4 +94,3 @@ def view_as_real_copy(input: Any) -> Any:
 def view_as_complex_copy(input: Any) -> Any:
     """`view_as_complex` with storage of its own."""
     return derived["view_as_complex"](input).clone()
-

@@ -15,13 +15,18 @@ def _window(name: str, length: Any, options: dict[str, Any], make: Any) -> Any:
     layout, pin = options.pop("layout", None), options.pop("pin_memory", False)
     check_options(name, layout, pin)
     dtype = dtype_of(name, options.pop("dtype", None)) or _dtype.get_default_dtype()
-    place, requires_grad = place_of(options.pop("device", None)), options.pop("requires_grad", False)
+    place, requires_grad = (
+        place_of(options.pop("device", None)),
+        options.pop("requires_grad", False),
+    )
     if options:
         raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(options))}'")
     if not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(f"{name} expects floating point dtypes, got: torch.{dtype.name}")
     if length < 0:
-        raise RuntimeError(f"{name} requires non-negative window_length, got window_length={length}")
+        raise RuntimeError(
+            f"{name} requires non-negative window_length, got window_length={length}"
+        )
     return finish(name, hosted(make(int(length)).astype(dtype.np), place), requires_grad)
 
 
@@ -34,7 +39,11 @@ def hann_window(window_length: int, periodic: bool = True, **options: Any) -> An
 
 @composite("torch")
 def hamming_window(
-    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **options: Any
+    window_length: int,
+    periodic: bool = True,
+    alpha: float = 0.54,
+    beta: float = 0.46,
+    **options: Any,
 ) -> Any:
     """alpha - beta cos."""
     return _window("hamming_window", window_length, options,

@@ -15,7 +15,7 @@ Factor = Callable[..., Any]
 def with_grad(fn: Callable[..., Any], *factors: Factor | None) -> Callable[..., Any]:
     """`fn` with hand-written partial derivatives: factor(result, *operands), None for zero.
 
-    Used where JAX's own derivative differs from torch's: at kinks, ties, poles and edges of a domain.
+    Used where JAX's own derivative differs from torch's: at kinks, ties, poles and edges.
     """
     made = jax.custom_jvp(fn)
 
@@ -82,6 +82,11 @@ def only_tensors(name: str, check: Callable[..., None] | None = None) -> Callabl
             check(*spec, **static)
 
     return both
+
+
+def limits(x: Any) -> Any:
+    """`finfo` of an array's dtype."""
+    return jnp.finfo(x.dtype)  # type: ignore[no-untyped-call]
 
 
 def is_number(x: Any) -> bool:

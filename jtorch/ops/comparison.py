@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ._define import Array, Operand, Promote, Scalar, binary, op, unary
-from ._rules import dtypes, is_complex, only_tensors, refuse, with_grad
+from ._rules import dtypes, is_complex, limits, only_tensors, refuse, with_grad
 
 _D: Any = Promote.DEFAULT
 _B: Any = Promote.ALWAYS_BOOL
@@ -74,7 +74,9 @@ def _no_complex(name: str) -> Any:
 
 unary("isnan", lambda x: x != x, _B, **_TEST)
 unary("isinf", lambda x: jnp.isinf(x) if _inexact(x) else jnp.zeros(x.shape, bool), _B, **_TEST)
-unary("isfinite", lambda x: jnp.isfinite(x) if _inexact(x) else jnp.ones(x.shape, bool), _B, **_TEST)
+unary(
+    "isfinite", lambda x: jnp.isfinite(x) if _inexact(x) else jnp.ones(x.shape, bool), _B, **_TEST
+)
 unary("isreal", lambda x: x.imag == 0 if is_complex(x) else jnp.ones(x.shape, bool), _B, **_TEST)
 unary("isposinf", lambda x: _is_infinite(x, 1), _B, inplace=False, check=_no_complex("isposinf"))
 unary("isneginf", lambda x: _is_infinite(x, -1), _B, inplace=False, check=_no_complex("isneginf"))
@@ -249,10 +251,10 @@ def nan_to_num(
 
 
 def _finite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
-    limits = jnp.finfo(x.dtype)
+    ends = limits(x)
     x = jnp.where(x != x, jnp.asarray(0 if nan is None else nan, x.dtype), x)
-    high = limits.max if posinf is None else posinf
-    low = limits.min if neginf is None else neginf
+    high = ends.max if posinf is None else posinf
+    low = ends.min if neginf is None else neginf
     x = jnp.where(x == jnp.inf, jnp.asarray(high, x.dtype), x)
     return jnp.where(x == -jnp.inf, jnp.asarray(low, x.dtype), x)
 
@@ -269,7 +271,13 @@ def _heaviside(input: Any, values: Any) -> Any:
     return jnp.where(input == 0, values, (input > 0).astype(values.dtype))
 
 
-@op(promote=_D, broadcast=True, inplace=True, out=True, check=only_tensors("heaviside", _check_heaviside))
+@op(
+    promote=_D,
+    broadcast=True,
+    inplace=True,
+    out=True,
+    check=only_tensors("heaviside", _check_heaviside),
+)
 def heaviside(input: Array, values: Array) -> Any:
     """0 below zero, 1 above, `values` at zero."""
     return with_grad(_heaviside, None, None)(input, values)

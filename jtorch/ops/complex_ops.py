@@ -1,4 +1,4 @@
-"""Complex numbers: real and imaginary parts as views, conjugates, angles, construction from parts."""
+"""Complex numbers: their parts as views, conjugates, angles, construction from parts."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ def _write_imag(base: Any, new: Any) -> Any:
 
 
 @op("_real", namespaces=(), linear=True, grad_name="Real",
-    view=View(lambda sizes, strides, offset: _part(sizes, strides, offset, 0), _write_real))  # fmt: skip
+    view=View(lambda sizes, strides, offset: _part(sizes, strides, offset, 0),
+              _write_real))  # fmt: skip
 def _real(input: Array) -> Any:
     """The real parts, as a view of complex numbers."""
     return input.real
 
 
 @op("_imag", namespaces=(), linear=True, grad_name="Imag",
-    view=View(lambda sizes, strides, offset: _part(sizes, strides, offset, 1), _write_imag))  # fmt: skip
+    view=View(lambda sizes, strides, offset: _part(sizes, strides, offset, 1),
+              _write_imag))  # fmt: skip
 def _imag(input: Array) -> Any:
     """The imaginary parts, as a view of complex numbers."""
     return input.imag
@@ -65,12 +67,13 @@ def view_as_real(input: Array) -> Any:
 def _check_as_complex(input: Any) -> None:
     if input.dtype.name not in ("float16", "float32", "float64"):
         raise RuntimeError(
-            "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
-            f"scalar type: {input.dtype.scalar_name}"
+            "view_as_complex is only supported for half, float and double tensors, but got a "
+            f"tensor of scalar type: {input.dtype.scalar_name}"
         )
     if input.dtype.name == "float16":
         raise NotImplementedError(
-            "view_as_complex of float16: JAX has no half-precision complex numbers; call .float() first."
+            "view_as_complex of float16: JAX has no half-precision complex numbers; call .float() "
+            "first."
         )
     if input.ndim == 0:
         raise RuntimeError("Input tensor must have one or more dimensions")
@@ -93,7 +96,8 @@ def view_as_complex(input: Array) -> Any:
 
 
 @op("_conj", namespaces=(), linear=True, grad_name="Conj",
-    view=View(lambda sizes, strides, offset: (sizes, strides, offset), lambda base, new: jnp.conj(new)))  # fmt: skip  # noqa: E501
+    view=View(lambda sizes, strides, offset: (sizes, strides, offset),
+              lambda base, new: jnp.conj(new)))  # fmt: skip
 def _conj(input: Array) -> Any:
     """The conjugate, as a view."""
     return jnp.conj(input)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -85,10 +86,20 @@ def _is_one(x: Any) -> bool:
 
 def _check_neg(input: Any) -> None:
     if hasattr(input, "dtype") and input.dtype.name == "bool":
-        raise RuntimeError(f"Negation, the `-` operator, on a bool tensor is not supported. {_INVERT}")
+        raise RuntimeError(
+            f"Negation, the `-` operator, on a bool tensor is not supported. {_INVERT}"
+        )
 
 
-unary("neg", jnp.negative, _D, dunder=("__neg__",), aliases=("negative",), linear=True, check=_check_neg)
+unary(
+    "neg",
+    jnp.negative,
+    _D,
+    dunder=("__neg__",),
+    aliases=("negative",),
+    linear=True,
+    check=_check_neg,
+)
 
 
 def _check_positive(input: Any) -> None:
@@ -105,7 +116,8 @@ def _mul(a: Any, b: Any) -> Any:
 
 binary("mul", _mul, _D, dunder=("__mul__", "__rmul__"), idunder="__imul__", aliases=("multiply",))
 binary("true_divide", jnp.true_divide, _F, grad_name="Div",
-       dunder=("__truediv__", "__div__"), rdunder="__rtruediv__", idunder="__itruediv__")  # fmt: skip
+       dunder=("__truediv__", "__div__"), rdunder="__rtruediv__",
+       idunder="__itruediv__")  # fmt: skip
 
 
 def _floor_divide(a: Any, b: Any) -> Any:
@@ -172,12 +184,12 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) 
 def _check_addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any = int) -> None:
     if all(d.is_integral for d in dtypes((tensor1, tensor2))):
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv "
-            "will perform a true division of tensor1 and tensor2. The historic addcdiv behavior can be "
-            "implemented as (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for "
-            "integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future "
-            "addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), "
-            "for all dtypes."
+            "Integer division with addcdiv is no longer supported, and in a future  release "
+            "addcdiv will perform a true division of tensor1 and tensor2. The historic addcdiv "
+            "behavior can be implemented as (input + value * torch.trunc(tensor1 / "
+            "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter "
+            "implementation: (input + value * tensor1 / tensor2), for all dtypes."
         )
 
 
@@ -200,9 +212,8 @@ def _check_lerp(input: Any, end: Any, weight: Any) -> None:
 
 def _c_name(d: Any) -> str:
     """C++'s name of a dtype, as `lerp` and `dot` print it."""
-    return {"Float": "float", "Double": "double", "Long": "int64_t", "Int": "int"}.get(
-        d.scalar_name, d.scalar_name
-    )
+    names = {"Float": "float", "Double": "double", "Long": "int64_t", "Int": "int"}
+    return names.get(d.scalar_name, str(d.scalar_name))
 
 
 @op(inplace=True, out=True, promote=_D, broadcast=True, check=_check_lerp)
@@ -216,7 +227,9 @@ def lerp(input: Array, end: Array, weight: Operand) -> Any:
 
 
 def _check_pow(input: Any, exponent: Any) -> None:
-    if all(s is bool or (hasattr(s, "dtype") and s.dtype.name == "bool") for s in (input, exponent)):
+    if all(
+        s is bool or (hasattr(s, "dtype") and s.dtype.name == "bool") for s in (input, exponent)
+    ):
         raise NotImplementedError("\"pow\" not implemented for 'Bool'")
 
 
@@ -232,6 +245,9 @@ def pow_(input: Operand, exponent: Operand) -> Any:
 
 
 _FEW = frozenset(range(9))
+_SHORTCUTS: dict[Any, Callable[[Any], Any]] = {
+    0.5: jnp.sqrt, -0.5: lax.rsqrt, -1.0: lambda v: 1 / v, -2.0: lambda v: 1 / (v * v),
+}  # fmt: skip
 
 
 def _power_of(x: Any, e: Any) -> Any:
@@ -240,9 +256,8 @@ def _power_of(x: Any, e: Any) -> Any:
         return lax.integer_pow(x, int(e.real))
     if is_int(x):
         return _integer_power(x, jnp.asarray(e, x.dtype))
-    shortcut = {0.5: jnp.sqrt, -0.5: lax.rsqrt, -1.0: lambda v: 1 / v, -2.0: lambda v: 1 / (v * v)}
-    if e in shortcut:
-        return shortcut[e](x)
+    if e in _SHORTCUTS:
+        return _SHORTCUTS[e](x)
     return with_grad(
         lambda v: jnp.power(v, jnp.asarray(e, v.dtype)), lambda out, v: e * _power_of(v, e - 1)
     )(x)
@@ -287,8 +302,23 @@ unary("rsqrt", lax.rsqrt)
 
 # --- parts of a number ----------------------------------------------------------------------------
 
-unary("abs", lambda x: _abs(x), Promote.COMPLEX_TO_FLOAT, dunder=("__abs__",), aliases=("absolute",),
-      check=only_tensors("abs", refuse("abs_cpu", "bool")))  # fmt: skip
+
+@jax.custom_jvp
+def _abs(x: Any) -> Any:
+    """|x| with torch's gradient at 0, which is 0 (JAX's is 1)."""
+    return jnp.abs(x)
+
+
+@_abs.defjvp
+def _abs_jvp(primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    if is_complex(x):
+        return _abs(x), (jnp.conj(_sign(x)) * t).real
+    return _abs(x), _sign(x) * t
+
+
+unary("abs", _abs, Promote.COMPLEX_TO_FLOAT, dunder=("__abs__",),
+      aliases=("absolute",), check=only_tensors("abs", refuse("abs_cpu", "bool")))  # fmt: skip
 
 
 def _check_sign(input: Any) -> None:
@@ -311,20 +341,6 @@ def _sign(x: Any) -> Any:
 
 unary("sign", flat(_sign), _D, check=only_tensors("sign", _check_sign))
 unary("sgn", lambda x: _sign(x) if is_complex(x) else flat(_sign)(x), _D)
-
-
-@jax.custom_jvp
-def _abs(x: Any) -> Any:
-    """|x| with torch's gradient at 0, which is 0 (JAX's is 1)."""
-    return jnp.abs(x)
-
-
-@_abs.defjvp
-def _abs_jvp(primals: Any, tangents: Any) -> Any:
-    (x,), (t,) = primals, tangents
-    if is_complex(x):
-        return _abs(x), (jnp.conj(_sign(x)) * t).real
-    return _abs(x), _sign(x) * t
 
 
 def _rounding(name: str, fn: Any) -> None:
@@ -365,6 +381,8 @@ def round_(input: Array, *, decimals: int = 0) -> Any:
 
 unary("frac", with_grad(lambda x: x - jnp.trunc(x), lambda out, x: jnp.ones_like(x)), _D,
       check=only_tensors("frac", refuse("frac_cpu", "integer")))  # fmt: skip
+
+
 @op(linear=True)
 def clone(input: Array, *, memory_format: Any = None) -> Any:
     """A copy that gradients flow through."""

@@ -59,12 +59,14 @@ def _copysign(a: Any, b: Any) -> Any:
 binary("copysign", with_grad(_copysign, _copysign_factor, None), _F)
 binary("hypot", with_grad(jnp.hypot, lambda out, a, b: a / out, lambda out, a, b: b / out), _D,
        check=only_tensors("hypot", refuse("hypot_cpu", "integer", "complex")))  # fmt: skip
-binary("nextafter", with_grad(jnp.nextafter, lambda out, a, b: (a != b).astype(out.dtype), None), _D,
+_nextafter = with_grad(jnp.nextafter, lambda out, a, b: (a != b).astype(out.dtype), None)
+binary("nextafter", _nextafter, _D,
        check=only_tensors("nextafter", refuse("nextafter_cpu", "integer", "complex")))  # fmt: skip
 binary("logaddexp", jnp.logaddexp, _D, inplace=False,
        check=only_tensors("logaddexp", refuse("logaddexp_cpu", "integer")))  # fmt: skip
 binary("logaddexp2", jnp.logaddexp2, _D, inplace=False,
-       check=only_tensors("logaddexp2", refuse("logaddexp2_cpu", "integer", "complex")))  # fmt: skip
+       check=only_tensors("logaddexp2", refuse("logaddexp2_cpu", "integer",
+                                               "complex")))  # fmt: skip
 
 
 def _two_to(y: Any) -> Any:
@@ -76,7 +78,7 @@ def _two_to(y: Any) -> Any:
     return jnp.ldexp(near, whole.astype(jnp.int32)).astype(y.dtype)
 
 
-_exp2 = with_grad(_two_to, lambda out, x: out * math.log(2))
+_exp2: Any = with_grad(_two_to, lambda out, x: out * math.log(2))
 _ldexp_rule = with_grad(
     lambda x, n: x * _two_to(n),
     lambda out, x, n: _two_to(n),
@@ -125,11 +127,15 @@ def _odds(x: Any, eps: Any) -> Any:
     return jnp.log(z / (1 - z))
 
 
-@op(promote=_F, promotes=("input",), inplace=True, out=True, namespaces=(*_SPECIAL, "special:logit"))
+@op(
+    promote=_F, promotes=("input",), inplace=True, out=True, namespaces=(*_SPECIAL, "special:logit")
+)
 def logit(input: Array, eps: Scalar | None = None) -> Any:
     """log(x / (1 - x)), with x first moved into [eps, 1 - eps] if eps is given."""
     if eps is None:
-        return with_grad(lambda x: _odds(x, None), lambda out, x: _logit_factor(out, x, None))(input)
+        return with_grad(lambda x: _odds(x, None), lambda out, x: _logit_factor(out, x, None))(
+            input
+        )
     return with_grad(_odds, _logit_factor, None)(input, jnp.asarray(eps, input.dtype))
 
 

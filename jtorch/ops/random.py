@@ -1,4 +1,4 @@
-"""Rows that finish random numbers drawn on the host: what depends on tensors stays in the program."""
+"""Rows that finish random numbers drawn on the host: what depends on tensors is recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _bernoulli(p: Array, uniforms: Array, *, dtype: Any) -> Any:
 
 @op("_normal_around", grad_name="Normal", **_HIDDEN)
 def _normal_around(mean: Operand, std: Operand, normals: Array, *, dtype: Any) -> Any:
-    """normals * std + mean, each step in torch's promoted dtype; its gradient is zero, as in torch."""
+    """normals * std + mean, step by step in torch's dtypes; its gradient is zero, as in torch."""
     mean, std = (lax.stop_gradient(x) if hasattr(x, "dtype") else x for x in (mean, std))
     scaled = _weak(normals, std, jnp.multiply).astype(dtype.np)
     return _weak(scaled, mean, jnp.add).astype(dtype.np)

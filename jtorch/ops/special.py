@@ -1,4 +1,4 @@
-"""Special functions: error functions, gamma and its kin, zeta, normal distribution, modified Bessel."""
+"""Special functions: error functions, gamma, zeta, normal distribution, modified Bessel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jax import lax
 from jax.scipy import special as jsp
 
 from ._define import Array, Promote, binary, op, unary
-from ._rules import only_tensors, with_grad
+from ._rules import limits, only_tensors, with_grad
 
 _F: Any = Promote.INT_TO_FLOAT
 _TOP = ("torch", "Tensor")
@@ -18,7 +18,13 @@ _TOP = ("torch", "Tensor")
 
 def _function(name: str, fn: Any, *spaces: str) -> None:
     """A function of torch and Tensor, with in-place twin; also in `special` under these names."""
-    unary(name, fn, _F, namespaces=(*_TOP, *(f"special:{s}" for s in spaces)), check=only_tensors(name))
+    unary(
+        name,
+        fn,
+        _F,
+        namespaces=(*_TOP, *(f"special:{s}" for s in spaces)),
+        check=only_tensors(name),
+    )
 
 
 def _only_special(name: str, fn: Any, **meta: Any) -> None:
@@ -44,9 +50,7 @@ def _erfcx(x: Any) -> Any:
     return jnp.where(wide > 25, series, direct).astype(x.dtype)
 
 
-_only_special(
-    "erfcx", with_grad(_erfcx, lambda out, x: 2 * x * out - 2 / math.sqrt(math.pi))
-)
+_only_special("erfcx", with_grad(_erfcx, lambda out, x: 2 * x * out - 2 / math.sqrt(math.pi)))
 
 
 # --- zeta ----------------------------------------------------------------------------------------
@@ -60,7 +64,7 @@ def _zeta(x: Any, q: Any) -> Any:
 
     def waiting(state: Any) -> Any:
         a, total, last = state
-        return (a < 0) & ~pole & (jnp.abs(last) > jnp.finfo(q.dtype).eps * jnp.abs(total))
+        return (a < 0) & ~pole & (jnp.abs(last) > limits(q).eps * jnp.abs(total))
 
     def add_term(state: Any) -> Any:
         a, total, last = state
@@ -169,7 +173,9 @@ binary("igammac", _incomplete(lax.igammac, -1.0, "igammac"), _F, check=only_tens
        namespaces=(*_TOP, "special:gammaincc"))  # fmt: skip
 
 
-_zeta_rule = with_grad(_zeta, _not_derived("zeta"), lambda out, x, q: -x * _zeta_rule(x + 1, q))
+_zeta_rule: Any = with_grad(
+    _zeta, _not_derived("zeta"), lambda out, x, q: -x * _zeta_rule(x + 1, q)
+)
 binary("special_zeta", lambda x, q: _zeta_rule(jnp.asarray(x), jnp.asarray(q)), _F, inplace=False,
        namespaces=("special:zeta",))  # fmt: skip
 
@@ -180,7 +186,8 @@ _ROOT = math.sqrt(2 * math.pi)
 _only_special("ndtr", jsp.ndtr)
 _only_special("ndtri", with_grad(jsp.ndtri, lambda out, p: _ROOT * jnp.exp(out * out / 2)))
 _only_special(
-    "log_ndtr", with_grad(lambda x: jsp.log_ndtr(x), lambda out, x: jnp.exp(-(out + x * x / 2)) / _ROOT)
+    "log_ndtr",
+    with_grad(lambda x: jsp.log_ndtr(x), lambda out, x: jnp.exp(-(out + x * x / 2)) / _ROOT),
 )
 _only_special("entr", with_grad(jsp.entr, lambda out, x: -(1 + jnp.log(x))))
 
@@ -195,16 +202,16 @@ _i0e = with_grad(jsp.i0e, lambda out, x: _i1e(x) - jnp.sign(x) * out)
 
 def _over(out: Any, x: Any) -> Any:
     """out / x, with the limit 1/2 at zero."""
-    small = jnp.abs(x) < jnp.finfo(x.dtype).eps
+    small = jnp.abs(x) < limits(x).eps
     return jnp.where(small, 0.5, out / jnp.where(small, 1, x))
 
 
 def _i1_factor(out: Any, x: Any) -> Any:
-    return jnp.where(jnp.abs(x) < jnp.finfo(x.dtype).eps, 0.5, _i0(x) - _over(out, x))
+    return jnp.where(jnp.abs(x) < limits(x).eps, 0.5, _i0(x) - _over(out, x))
 
 
 def _i1e_factor(out: Any, x: Any) -> Any:
-    tiny = jnp.abs(x) < jnp.finfo(x.dtype).eps
+    tiny = jnp.abs(x) < limits(x).eps
     return jnp.where(tiny, 0.5, _i0e(x) - out * (jnp.sign(x) + 1 / jnp.where(tiny, 1, x)))
 
 

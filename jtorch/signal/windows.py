@@ -11,14 +11,13 @@ from .._engine.device import place_of
 from .._factory import finish, hosted
 
 __all__ = [
-    "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine", "general_hamming",
+    "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine",
+    "general_hamming",
     "hamming", "hann", "kaiser", "nuttall",
 ]  # fmt: skip
 
 
-def _finished(
-    name: str, M: int, options: dict[str, Any], make: Any, check: Any = None
-) -> Any:
+def _finished(name: str, M: int, options: dict[str, Any], make: Any, check: Any = None) -> Any:
     """The window `make()` as a tensor, after torch's checks."""
     dtype, layout = options.pop("dtype", None), options.pop("layout", _layout.strided)
     device, requires_grad = options.pop("device", None), options.pop("requires_grad", False)
