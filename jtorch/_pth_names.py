@@ -160,6 +160,8 @@ def find(module: str, name: str) -> Any:
         return known
     if module == "torch._C" and name == "Generator":
         return Generator
+    if module == "torch._C" and name.startswith("_VariableFunctions"):
+        return types.SimpleNamespace(**NAMESPACES["torch"])  # torch.relu is getattr(this, "relu")
     for where in _modules(module):
         try:
             return functools.reduce(getattr, name.split("."), where)
