@@ -57,5 +57,5 @@ def exponential(count: int, symmetric: bool, center: float | None, tau: float) -
 
 def cosine(count: int, symmetric: bool) -> Array:
     """sin(pi (n + 1/2) / count), half a wave."""
-    whole = count + 1 if not symmetric and count > 1 else count
+    whole = count + 1 if not symmetric and count > 1 else max(count, 1)
     return np.sin((np.arange(count) + 0.5) * (math.pi / whole))  # type: ignore[no-any-return]
