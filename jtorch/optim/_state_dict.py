@@ -8,10 +8,11 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._engine import dtype as _dtype
-from .._engine.value import from_array
+from .._engine.value import Value, from_array
 from .._gate import TensorBase, wrap
 
 State = dict[str, Any]
@@ -64,14 +65,28 @@ def unpack(state_dict: State, groups: list[dict[str, Any]]) -> State:
 def _cast_all(param: Any, value: Any, param_id: Any, groups: Any, key: Any) -> Any:
     """A nested state value with every tensor in it cast."""
     if isinstance(value, TensorBase):
-        return cast(param, value, param_id, groups, key)
+        return _owned(cast(param, value, param_id, groups, key))
     if isinstance(value, dict):
         return {k: _cast_all(param, v, param_id, groups, k) for k, v in value.items()}
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):  # e.g. a PyTorch tensor
-        return cast(param, wrap(from_array(np.array(value))), param_id, groups, key)
+        array = np.asarray(value).copy()
+        return cast(param, wrap(from_array(array)), param_id, groups, key)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return type(value)(_cast_all(param, v, param_id, groups, None) for v in value)  # type: ignore[call-arg]
     return value
+
+
+def _owned(t: Any) -> Any:
+    """A state tensor in a buffer of its own, which steps may overwrite.
+
+    Differs from torch, where an optimizer and the state dict it loaded share memory.
+    """
+    value = t._value
+    array = value.array
+    if array is not None and not isinstance(array, np.ndarray | jax.core.Tracer):
+        with jax.enable_x64(True):
+            array = jax.device_put(array, value.aval.place.sharding, may_alias=False)
+    return wrap(value if array is None else Value(value.aval, array))
 
 
 def cast(param: Any, value: Any, param_id: Any, groups: Any, key: Any) -> Any:
