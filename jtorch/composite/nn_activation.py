@@ -118,11 +118,11 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
 
 
 @composite("nn.functional")
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """x moved towards zero by lambd."""
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
-    return derived["softshrink"](input, lambd)
+    return derived["softshrink"](input, lambd, out=out)
 
 
 composite("nn.functional")(derived["prelu"])

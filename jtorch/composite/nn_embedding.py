@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+from .._engine.backward import modes
 from .._functions import NAMESPACES, composite, derived
 from .._gate import put
 from ..autograd.grad_mode import no_grad
 
 
-def _no_sparse(sparse: bool) -> None:
-    if sparse:
-        raise NotImplementedError(
-            "sparse=True: jtorch has no sparse gradients, because XLA has no sparse tensors. Pass "
-            "sparse=False; the gradient is the same numbers in a dense tensor (use Adam for SparseAdam)."
+def _sparse(sparse: bool, weight: Any) -> None:
+    """What is different about sparse=True, said once."""
+    if sparse and weight.requires_grad and modes.grad:
+        warnings.warn(
+            "sparse=True: the gradient is a dense tensor with the same numbers, because XLA has no "
+            "sparse tensors. Optimizers that treat rows without a gradient in a way of their own "
+            "(SparseAdam) see zeros there.",
+            stacklevel=3,
         )
 
 
@@ -32,7 +37,7 @@ def embedding(
 
     Differs from torch: an index out of range is no error, since checking would wait for the values.
     """
-    _no_sparse(sparse)
+    _sparse(sparse, weight)
     if padding_idx is not None:
         padding_idx = _wrapped_padding(padding_idx, weight.size(0))
     if max_norm is not None:
@@ -52,7 +57,7 @@ def _torch_embedding(
     sparse: bool = False,
 ) -> Any:  # fmt: skip
     """The rows of `weight` that `indices` names."""
-    _no_sparse(sparse)
+    _sparse(sparse, weight)
     return derived["_embedding"](indices, weight, padding_idx, scale_grad_by_freq)
 
 
@@ -64,7 +69,7 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Any:  # fmt: skip
     """Sums, means or maxima of bags of rows of `weight`."""
-    _no_sparse(sparse)
+    _sparse(sparse, weight)
     if weight.dtype.name == "int64" and input.is_floating_point():
         weight, input = input, weight  # the argument order of old
     if per_sample_weights is not None and input.size() != per_sample_weights.size():

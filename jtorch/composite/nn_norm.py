@@ -107,3 +107,13 @@ def _torch_instance_norm(
 ) -> Any:  # fmt: skip
     """Normalise every channel of every sample; `cudnn_enabled` changes nothing."""
     return _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
+
+
+@composite("nn.functional")
+def local_response_norm(
+    input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Any:
+    """Divide by a power of the mean square over neighbouring channels."""
+    if input.numel() == 0 and input.dim() >= 3:
+        return input
+    return derived["_local_response_norm"](input, size, alpha, beta, k)

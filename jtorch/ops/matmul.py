@@ -126,7 +126,7 @@ def addbmm(
     return plus(input, beta, product, alpha)
 
 
-@op(check=checks.linear, namespaces=("nn.functional",), grad_name="Addmm")
+@op(out=True, check=checks.linear, namespaces=("nn.functional",), grad_name="Addmm")
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
     """input @ weight.T + bias."""
     contract = ((input.ndim - 1,), (weight.ndim - 1,))

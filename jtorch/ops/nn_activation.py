@@ -143,7 +143,7 @@ def _gelu_check(input: Any, approximate: str) -> None:
     floats_only("GeluKernelImpl")(input)
 
 
-@op(promote=_F, check=_gelu_check, namespaces=("nn.functional",))
+@op(promote=_F, out=True, check=_gelu_check, namespaces=("nn.functional",))
 def gelu(input: Array, *, approximate: str = "none") -> Any:
     """x times the normal distribution function of x; approximate='tanh' for a cheaper one."""
     if approximate == "none":
@@ -179,13 +179,13 @@ def hardsigmoid(input: Array) -> Any:
     return jnp.where(input <= -3, zero, jnp.where(input >= 3, one, middle))
 
 
-@op(promote=_F, check=floats_only("hardshrink_cpu"))
+@op(promote=_F, out=True, check=floats_only("hardshrink_cpu"))
 def hardshrink(input: Array, lambd: Scalar = 0.5) -> Any:
     """x outside [-lambd, lambd], else zero."""
     return jnp.where(jnp.logical_and(input >= -lambd, input <= lambd), jnp.zeros_like(input), input)
 
 
-@op(promote=_F, check=floats_only("softshrink_check"), namespaces=())
+@op(promote=_F, out=True, check=floats_only("softshrink_check"), namespaces=())
 def softshrink(input: Array, lambd: Scalar = 0.5) -> Any:
     """x moved towards zero by lambd."""
     lower = jnp.where(input < -lambd, input + lambd, jnp.zeros_like(input))
@@ -218,7 +218,7 @@ def softsign(input: Array) -> Any:
     return input / (1 + absolute(input))
 
 
-@op(promote=_F, check=floats_only("softplus_cpu"), namespaces=("nn.functional",))
+@op(promote=_F, out=True, check=floats_only("softplus_cpu"), namespaces=("nn.functional",))
 def softplus(input: Array, beta: Scalar = 1.0, threshold: Scalar = 20.0) -> Any:
     """log(1 + exp(beta * x)) / beta; the identity where beta * x > threshold."""
     scaled = input * beta
@@ -226,7 +226,7 @@ def softplus(input: Array, beta: Scalar = 1.0, threshold: Scalar = 20.0) -> Any:
     return jnp.where(large, input, jnp.log1p(jnp.exp(jnp.where(large, 0, scaled))) / beta)
 
 
-@op(promote=_F, check=floats_only("log_sigmoid_cpu"), namespaces=("nn.functional",),
+@op(promote=_F, out=True, check=floats_only("log_sigmoid_cpu"), namespaces=("nn.functional",),
     grad_name="LogSigmoid")  # fmt: skip
 def logsigmoid(input: Array) -> Any:
     """log(sigmoid(x))."""
@@ -256,7 +256,7 @@ def _glu_check(input: Any, dim: int) -> None:
     floats_only("glu_cpu")(input)
 
 
-@op(promote=_F, check=_glu_check, namespaces=("nn.functional",))
+@op(promote=_F, out=True, check=_glu_check, namespaces=("nn.functional",))
 def glu(input: Array, dim: int = -1) -> Any:
     """The first half times the sigmoid of the second half."""
     a, b = jnp.split(input, 2, axis=dim)

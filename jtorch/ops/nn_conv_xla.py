@@ -35,7 +35,9 @@ def convolve_transposed(
     """The transpose of `convolve`: x is (N, C, *spatial), w is (C, out / groups, *kernel)."""
     n = w.ndim - 2
     grouped = w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
-    kernel = jnp.swapaxes(grouped, 1, 2).reshape(-1, w.shape[0] // groups, *w.shape[2:])
+    kernel = jnp.swapaxes(grouped, 1, 2).reshape(
+        groups * w.shape[1], w.shape[0] // groups, *w.shape[2:]
+    )
     kernel = jnp.flip(kernel, tuple(range(2, n + 2)))
     reach = [d * (k - 1) for d, k in zip(dilation, w.shape[2:], strict=True)]
     sides = tuple((r - p, r - p + e) for r, p, e in zip(reach, padding, extra, strict=True))
@@ -62,7 +64,7 @@ def _by_products(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints, gro
             for i, d, o, t in zip(at, dilation, out, stride, strict=True)
         )
         part = padded[(slice(None), slice(None), *window)]
-        part = part.reshape(x.shape[0], groups, -1, *out)
+        part = part.reshape(x.shape[0], groups, x.shape[1] // groups, *out)
         product = jnp.einsum("ngc...,goc->ngo...", part, grouped[(..., *at)])
         total = total + product.reshape(total.shape)
     return total

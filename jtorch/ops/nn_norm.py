@@ -182,7 +182,9 @@ def group_norm(
     eps: Scalar = 1e-5,
 ) -> Any:  # fmt: skip
     """Normalise groups of channels of every sample."""
-    split = input.reshape(input.shape[0], num_groups, -1)
+    split = input.reshape(
+        input.shape[0], num_groups, prod(input.shape[1:]) // num_groups
+    )
     mean, var = _moments(split, (2,))
     y = ((split - mean) * lax.rsqrt(var + eps)).reshape(input.shape)
     return _affine(y, weight, bias, _channels(input))
@@ -195,13 +197,11 @@ def _response_check(input: Any, alpha: Any, beta: Any, k: Any, *, size: int) -> 
         )
 
 
-@op(check=_response_check, namespaces=("nn.functional",), promote=Promote.INT_TO_FLOAT)
-def local_response_norm(
+@op("_local_response_norm", check=_response_check, namespaces=(), promote=Promote.INT_TO_FLOAT)
+def _local_response_norm(
     input: Array, size: int, alpha: Scalar = 1e-4, beta: Scalar = 0.75, k: Scalar = 1.0
 ) -> Any:
     """Divide by a power of the mean square over neighbouring channels."""
-    if input.size == 0:
-        return input
     square = jnp.square(input)
     pad = [(0, 0)] * input.ndim
     pad[1] = (size // 2, (size - 1) // 2)

@@ -227,7 +227,7 @@ def _unfold(
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             parts.append(_block_elements(padded, (i * dilation[0], j * dilation[1]), blocks, stride))
-    columns = jnp.stack(parts, axis=2).reshape(x.shape[0], -1, prod(blocks))
+    columns = jnp.stack(parts, axis=2).reshape(x.shape[0], x.shape[1] * prod(kernel), prod(blocks))
     return columns if input.ndim == 4 else columns[0]
 
 
@@ -272,7 +272,7 @@ def fold(
         ntuple(a, 2) for a in (output_size, kernel_size, dilation, padding, stride)
     )
     blocks = _blocks(size, kernel, dilation, padding, stride)
-    parts = x.reshape(x.shape[0], -1, *kernel, *blocks)
+    parts = x.reshape(x.shape[0], x.shape[1] // prod(kernel), *kernel, *blocks)
     grown = tuple(s + 2 * p for s, p in zip(size, padding, strict=True))
     total = jnp.zeros((x.shape[0], parts.shape[1], *grown), x.dtype)
     for i in range(kernel[0]):

@@ -174,7 +174,7 @@ def avg_pool1d(
                     count_include_pad, None)  # fmt: skip
 
 
-@op(check=_avg_check(2), namespaces=("nn.functional",))
+@op(out=True, check=_avg_check(2), namespaces=("nn.functional",))
 def avg_pool2d(
     input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: Any = None,
@@ -185,7 +185,7 @@ def avg_pool2d(
                     count_include_pad, divisor_override)  # fmt: skip
 
 
-@op(check=_avg_check(3), namespaces=("nn.functional",))
+@op(out=True, check=_avg_check(3), namespaces=("nn.functional",))
 def avg_pool3d(
     input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: Any = None,
@@ -307,9 +307,27 @@ def _max_unpool(input: Array, indices: Array, size: Any) -> Any:
     n = len(size)
     lead = input.shape[: input.ndim - n]
     rows, cells = prod(lead), prod(size)
-    flat, place = input.reshape(rows, -1), indices.reshape(rows, -1)
-    row = jnp.arange(rows, dtype=jnp.int64)[:, None]
-    return jnp.zeros((rows, cells), input.dtype).at[row, place].set(flat).reshape(*lead, *size)
+    shape = (rows, prod(input.shape[len(lead) :]))
+    flat, place = input.reshape(shape), indices.reshape(shape)
+    return _placed(cells, flat, place).reshape(*lead, *size)
+
+
+def _placed_plain(cells: int, flat: Any, place: Any) -> Any:
+    """Rows of zeros with values at places; of several at one place the last stays."""
+    row = jnp.arange(flat.shape[0], dtype=jnp.int64)[:, None]
+    return jnp.zeros((flat.shape[0], cells), flat.dtype).at[row, place].set(flat)
+
+
+_placed = jax.custom_jvp(_placed_plain, nondiff_argnums=(0,))
+
+
+@_placed.defjvp
+def _placed_jvp(cells: int, primals: Any, tangents: Any) -> Any:
+    flat, place = primals
+    row = jnp.arange(flat.shape[0], dtype=jnp.int64)[:, None]
+    # torch's gradient reads at every place, also where several values met: the transpose of a sum
+    moved = jnp.zeros((flat.shape[0], cells), flat.dtype).at[row, place].add(tangents[0])
+    return _placed(cells, flat, place), moved
 
 
 @op("_fractional_max_pool", check=None, **_HIDDEN)
@@ -317,9 +335,9 @@ def _fractional_max_pool(input: Array, samples: Array, kernel_size: Any, output_
     """Maxima of windows whose places follow random samples in [0, 1), and where they are."""
     n = len(kernel_size)
     lead, spatial = input.shape[: input.ndim - n], input.shape[input.ndim - n :]
-    flat = input.reshape(*lead, -1)
+    flat = input.reshape(*lead, prod(spatial))
     place = jnp.zeros((*lead, *(1,) * (2 * n)), jnp.int64)
-    samples = samples.reshape(*lead, n) if len(lead) == 2 else samples.reshape(-1, n)[: lead[0]]
+    samples = samples.reshape(*lead, n) if len(lead) == 2 else samples.reshape(lead[0], n)
     for i in range(n):
         # torch's samples are for (w, h) in two and (t, h, w) in three dimensions
         u = samples[..., (n - 1 - i) if n == 2 else i]
@@ -329,7 +347,7 @@ def _fractional_max_pool(input: Array, samples: Array, kernel_size: Any, output_
         each = (starts[..., None] + np.arange(kernel_size[i])).reshape(*lead, *shape)
         place = place * spatial[i] + each
     place = place.reshape(*lead, prod(output_size), prod(kernel_size))
-    at = place.reshape(*lead, -1)
+    at = place.reshape(*lead, prod(output_size) * prod(kernel_size))
     values = jnp.take_along_axis(jax.lax.stop_gradient(flat), at, axis=-1).reshape(place.shape)
     chosen = jnp.argmax(values, axis=-1)[..., None]
     where = jnp.take_along_axis(place, chosen, axis=-1)[..., 0]
@@ -342,5 +360,5 @@ def _fractional_starts(u: Any, size: int, out: int, kernel: int) -> Any:
         return jnp.full((*u.shape, 1), size - kernel, jnp.int64)
     alpha = jnp.asarray((size - kernel) / (out - 1), u.dtype)
     steps = jnp.arange(out, dtype=u.dtype)
-    starts = jnp.floor((steps + u[..., None]) * alpha) - jnp.floor(u[..., None] * alpha)
+    starts = jnp.trunc((steps + u[..., None]) * alpha) - jnp.trunc(u[..., None] * alpha)
     return starts.astype(jnp.int64).at[..., -1].set(size - kernel)

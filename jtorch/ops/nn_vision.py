@@ -147,7 +147,9 @@ def _value_at(input: Any, places: Any) -> Any:
     for x, s in zip(places, sizes, strict=True):
         inside = inside & (x >= 0) & (x < s)
         flat = flat * s + jnp.clip(jnp.where(jnp.isnan(x), -1, x), 0, s - 1).astype(jnp.int32)
-    values = jax.vmap(lambda one, at: jnp.take(one, at, axis=1))(input.reshape(n, c, -1), flat)
+    values = jax.vmap(lambda one, at: jnp.take(one, at, axis=1))(
+        input.reshape(n, c, prod(sizes)), flat
+    )
     return jnp.where(inside[:, None], values, jnp.zeros((), input.dtype))
 
 

@@ -157,7 +157,7 @@ def table_max(x: Any, table: Any, out: Ints, indices: bool) -> Any:
     """The first maximum over each row of a table of flat indices."""
     n = len(out)
     lead = x.shape[: x.ndim - n]
-    flat = x.reshape(*lead, -1)
+    flat = x.reshape(*lead, prod(x.shape[x.ndim - n :]))
     values = jnp.take(lax.stop_gradient(flat), np.maximum(table, 0), axis=-1)
     values = jnp.where(table >= 0, values, jnp.asarray(lowest(x.dtype), x.dtype))
     chosen = jnp.argmax(values, axis=-1)[..., None]  # NaN counts as the largest
