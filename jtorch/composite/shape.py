@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from .._engine.dtype import dtype as _dtype_class
 from .._engine.errors import broadcast_shapes as _broadcast
 from .._engine.errors import wrap_dim
+from .._engine.storage import geometry
 from .._engine.strides import reshape_strides
 from .._functions import composite, derived, publish
 from .._gate import apply
@@ -49,9 +51,12 @@ def infer_size(size: tuple[int, ...], numel: int) -> tuple[int, ...]:
 
 
 def _viewable(t: Any, size: tuple[int, ...]) -> bool:
-    if t._chain is None:
-        return True
-    sizes, strides, _ = t._geometry()
+    return t._chain is None or _strides_allow(t._storage.value.aval, t._chain, size)
+
+
+@functools.lru_cache(4096)
+def _strides_allow(base: Any, chain: Any, size: tuple[int, ...]) -> bool:
+    sizes, strides, _ = geometry(base, chain)
     return reshape_strides(tuple(sizes), tuple(strides), size) is not None
 
 

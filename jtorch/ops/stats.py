@@ -153,7 +153,13 @@ def _bins(x: Any, weight: Any, bins: int, low: Any, high: Any) -> Any:
     return jnp.zeros(bins, amount.dtype).at[place].add(amount, mode="drop")
 
 
-@op(differentiable=False, out=True, check=refuse("histogram_cpu", "integer", "complex"))
+def _check_histc(input: Any, *, bins: int, min: float, max: float) -> None:
+    if input.dtype.name == "uint8" and (min < 0 or max < 0):
+        raise RuntimeError("value cannot be converted to type uint8_t without overflow")
+    refuse("histogram_cpu", "integer", "complex")(input)
+
+
+@op(differentiable=False, out=True, check=_check_histc)
 def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """Counts of elements in equal bins between min and max (of the data, when both are equal)."""
     if bins <= 0:
