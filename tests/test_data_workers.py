@@ -280,6 +280,11 @@ def test_a_worker_says_what_it_cannot_do():
         load(lambda i: jtorch.digamma(jtorch.ones(2)))
 
 
+def test_a_worker_does_not_go_to_jax():
+    with pytest.raises(RuntimeError, match="Moving a tensor to a device in a DataLoader worker"):
+        load(lambda i: jtorch.arange(3).jax())
+
+
 def test_gradients_do_not_cross():
     w = jtorch.ones(1, requires_grad=True)
     with pytest.raises(RuntimeError, match="Cowardly refusing to serialize non-leaf tensor"):

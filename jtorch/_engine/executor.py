@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import stats
+from . import host, stats
 from .config import config
 from .errors import execution_error
 from .program import Program, pack
@@ -73,6 +73,7 @@ def execute(program: Program) -> None:
     if not live:
         stats.counts["dropped"] += 1
         return
+    host.check_allowed("Running a program")
     shape = (tuple(program.code), tuple([i for i, _ in live]))
     if shape not in _lean:
         lean = program.without_dead(live)
@@ -125,6 +126,7 @@ def _ready(v: Value) -> Any:
 def materialise(v: Value) -> None:
     """Give host data a device array of its own, so that a program may overwrite it."""
     if type(v.array) is np.ndarray:
+        host.check_allowed("Moving a tensor to a device")
         with jax.enable_x64(True):
             v.array = jax.device_put(v.array, v.aval.place.sharding, may_alias=False)
         v.moved = None
@@ -132,6 +134,7 @@ def materialise(v: Value) -> None:
 
 def to_device(array: Any, sharding: Any) -> Any:
     """A NumPy or JAX array on a device (None: JAX's default), 64-bit dtypes kept."""
+    host.check_allowed("Moving a tensor to a device")
     with jax.enable_x64(True):
         return jax.device_put(array, sharding)
 

@@ -61,6 +61,15 @@ def level() -> int:
     return max(_mode.now, _process)
 
 
+def check_allowed(what: str) -> None:
+    """Refuse what needs XLA in a worker: its threads are not there, and it would wait for ever."""
+    if _process == ALWAYS:
+        raise RuntimeError(
+            f"{what} in a DataLoader worker: a forked process must not use JAX or an accelerator. Do "
+            "this in the training loop, on the batch; or set num_workers=0."
+        )
+
+
 def run(sig: Signature, flat: Any) -> list[Value] | None:
     """The op in NumPy; None where it has to be left to XLA."""
     if level() == OFF:
