@@ -138,7 +138,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     return apply(TABLE["_bincount"], (input, weights), (length,))
 
 
-@composite("torch", "Tensor")
+@composite("torch")
 def repeat_interleave(
     input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None
 ) -> Any:
@@ -166,6 +166,14 @@ def repeat_interleave(
     return source.index_select(dim, _repeated_places(repeats, source))
 
 
+@composite("Tensor:repeat_interleave")
+def _repeat_interleave_method(
+    self: Any, repeats: Any, dim: Any = None, *, output_size: Any = None
+) -> Any:
+    """Every element (or slice of dim) repeated a number of times, or as often as a tensor says."""
+    return repeat_interleave(self, repeats, dim, output_size=output_size)
+
+
 def _repeated_places(repeats: Any, like: Any = None) -> Any:
     if repeats.ndim != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
@@ -182,7 +190,7 @@ def _repeated_places(repeats: Any, like: Any = None) -> Any:
 def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
     """The first `size` rows of `nonzero`, filled up with a value; needs no sync."""
     if size < 0:
-        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer")
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
     return into("_nonzero_static", out, apply(TABLE["_nonzero_static"], (input,), (size, fill_value)))
 
 
@@ -229,7 +237,7 @@ def histogramdd(
         bins = [bins] * n
     if len(bins) != n:
         raise RuntimeError(
-            f"histogramdd: The size of bins must be equal to the innermost dimension of the input."
+            "histogramdd: The size of bins must be equal to the innermost dimension of the input."
         )
     if isinstance(bins[0], TensorBase):
         edges = list(bins)

@@ -46,7 +46,12 @@ def _put_at(input: Any, indices: Any, values: Any, accumulate: bool) -> Any:
             "index_put(): argument 'indices' (position 1) must be tuple of Tensors, not "
             f"{type(indices).__name__}"
         )
-    _, _, tensors = parse(input, tuple(slice(None) if i is None else i for i in indices))
+    for i, index in enumerate(indices):
+        if not isinstance(index, TensorBase):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(index).__name__}"
+            )
+    _, _, tensors = parse(input, tuple(indices))
     flat, layout = _spread([_without_mask(t) for t in tensors or ()])
     if values.dtype is not input.dtype:
         raise RuntimeError(
