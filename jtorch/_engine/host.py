@@ -89,15 +89,20 @@ def run(sig: Signature, flat: Any) -> list[Value] | None:
 
 
 def _computed(sig: Signature, flat: Any) -> list[Value]:
-    arrays = [
-        _array(x) if type(x) is Value else np.asarray(x, NUMBERS[kind])
-        for x, kind in zip(flat, sig.flat, strict=True)
-    ]
     function = _functions.get(sig.id)
     if function is None:
         function = _functions[sig.id] = _translated(sig)
+    arrays = [
+        (x.array if type(x.array) is np.ndarray else _array(x))
+        if type(x) is Value
+        else np.asarray(x, NUMBERS[type(x)])
+        for x in flat
+    ]
     with np.errstate(all="ignore"):
         results = function(*arrays)
+    if len(results) == 1:
+        a, r = sig.outs[0], results[0]
+        return [Value(a, r if type(r) is np.ndarray and r.dtype == a.np else np.asarray(r, a.np))]
     return [Value(a, np.asarray(r, a.np)) for a, r in zip(sig.outs, results, strict=True)]
 
 

@@ -21,7 +21,7 @@ class BaseIterator:
         self._index_sampler, self._collate_fn = loader._index_sampler, loader.collate_fn
         self._num_workers, self._timeout = loader.num_workers, loader.timeout
         self._persistent_workers = loader.persistent_workers
-        self._pin_memory = _pins(loader)
+        _check_pin_memory(loader)
         self._sampler_iter = iter(self._index_sampler)
         self._base_seed = draw_seed(loader.generator)
         self._num_yielded = 0
@@ -73,10 +73,10 @@ class BaseIterator:
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
 
 
-def _pins(loader: Any) -> bool:
-    """Whether batches are to be on their way to the accelerator before they are asked for."""
+def _check_pin_memory(loader: Any) -> None:
+    """torch's warnings about `pin_memory`; there is nothing else to it here."""
     if not loader.pin_memory:
-        return False
+        return
     if loader.pin_memory_device:
         warnings.warn(
             "pin_memory_device is deprecated, the current accelerator will be used as the device,"
@@ -89,8 +89,6 @@ def _pins(loader: Any) -> bool:
             "then device pinned memory won't be used.",
             stacklevel=5,
         )
-        return False
-    return True
 
 
 class SingleProcessIterator(BaseIterator):

@@ -42,8 +42,8 @@ class DataLoader(Generic[T_co]):
     Parameters and errors are torch's. From the same `manual_seed`, batches are PyTorch's and the
     generator is left in the same state. Workers are forked where the system can fork: they need no
     `if __name__ == "__main__"` and nothing that can be pickled.
-    Differs from torch: `pin_memory` starts the copy to the accelerator early; there is no pinned
-    host memory.
+    Differs from torch: `pin_memory` only warns where there is no accelerator; there is no pinned
+    memory, and copies to an accelerator are asynchronous without it.
     """
 
     _initialized = False
