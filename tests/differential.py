@@ -1,4 +1,4 @@
-"""The same Python expression evaluated with PyTorch and with jtorch on the same data, and compared."""
+"""The same Python expression evaluated with PyTorch and with jtorch on the same data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ import torch
 import jtorch
 
 MODULES = (torch, jtorch)
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "float16": 2e-3, "bfloat16": 1.6e-2, "complex64": 1e-5}
+TOLERANCE = {
+    "float32": 1e-5,
+    "float64": 1e-12,
+    "float16": 2e-3,
+    "bfloat16": 1.6e-2,
+    "complex64": 1e-5,
+}
 
 _BASE = np.round(np.random.default_rng(0).standard_normal((3, 4)) * 3) / 2
 
@@ -62,7 +68,12 @@ def assert_same(want: Any, got: Any, where: str, strides: bool = False) -> None:
             assert tuple(got.stride()) == tuple(want.stride()), where
         tolerance = TOLERANCE.get(kind, 0)
         np.testing.assert_allclose(
-            as_numpy(got), as_numpy(want), rtol=tolerance, atol=tolerance, equal_nan=True, err_msg=where
+            as_numpy(got),
+            as_numpy(want),
+            rtol=tolerance,
+            atol=tolerance,
+            equal_nan=True,
+            err_msg=where,
         )
     elif isinstance(want, tuple | list):
         assert len(want) == len(got), where

@@ -1,4 +1,4 @@
-"""Reading arguments the way torch's own parser does: sizes spelled out, numbers in disguise, `out=`."""
+"""Reading arguments as torch's own parser does: sizes spelled out, numbers in disguise, `out=`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def integers(op: str, name: str, args: tuple[Any, ...], named: dict[str, Any]) -
         args = (named[name],)
     if len(args) == 1:
         only = args[0]
-        if isinstance(only, tuple | list) or (isinstance(only, TensorBase) and only._value.aval.ndim):
+        if isinstance(only, tuple | list) or (
+            isinstance(only, TensorBase) and only._value.aval.ndim
+        ):
             args = tuple(only)  # type: ignore[arg-type]
     for a in args:
         if type(a) is not int:
@@ -36,7 +38,8 @@ def _integer(op: str, name: str, position: int, a: Any) -> int:
         return operator.index(a)
     except TypeError:
         raise TypeError(
-            f"{op}(): argument '{name}' (position 1) must be tuple of ints, but found element of type "
+            f"{op}(): argument '{name}' (position 1) must be tuple of ints, but found element of "
+            "type "
             f"{type(a).__name__} at pos {position}"
         ) from None
 
@@ -57,7 +60,8 @@ def tensor(op: str, name: str, x: Any, position: int = 1) -> Any:
     """The argument, which has to be a tensor."""
     if not isinstance(x, TensorBase):
         raise TypeError(
-            f"{op}(): argument '{name}' (position {position}) must be Tensor, not {type(x).__name__}"
+            f"{op}(): argument '{name}' (position {position}) must be Tensor, not "
+            f"{type(x).__name__}"
         )
     return x
 

@@ -1,6 +1,7 @@
 """Index errors at the call, for indices that are host data (most are: labels, positions, tokens).
 
-Indices that a program computes are only known later: there, reads out of range give NaN and writes are dropped.
+Indices that a program computes are only known later: there, reads out of range give NaN and writes
+are dropped.
 """
 
 from __future__ import annotations

@@ -26,9 +26,7 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     for t in (prepend, append):
         if t is not None and t.ndim != input.ndim:
-            raise RuntimeError(
-                "diff expects prepend or append to be the same dimension as input"
-            )
+            raise RuntimeError("diff expects prepend or append to be the same dimension as input")
     if n == 0:
         return into("_diff", out, input.clone())
     parts = [t for t in (prepend, input, append) if t is not None]
@@ -43,9 +41,7 @@ def _integral(name: str, row: str) -> Any:
         if x is not None and dx is not None:
             raise TypeError(f"{name}() received an invalid combination of arguments: both x and dx")
         if not y.ndim:
-            raise IndexError(
-                f"Dimension specified as {dim} but tensor has no dimensions"
-            )
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
         return apply(op, (y, x, 1 if dx is None else dx), (dim,))
 
     f.__name__ = f.__qualname__ = name
@@ -86,15 +82,14 @@ def _gradient_dims(input: Any, dim: Any, spacing: Any) -> tuple[int, ...]:
 def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> Any:
     """Central differences along each of the dimensions `dim`."""
     if edge_order not in (1, 2):
-        raise RuntimeError(
-            "torch.gradient only supports edge_order=1 and edge_order=2."
-        )
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     spacing = 1 if spacing is None else spacing
     dims = _gradient_dims(input, dim, spacing)
     given = spacing if isinstance(spacing, list | tuple) else [spacing] * len(dims)
     if len(given) != len(dims):
         raise RuntimeError(
-            f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal "
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            "equal "
             f"to 'self.dim() = {len(dims)}', but got a list of length {len(given)}"
         )
     found = []

@@ -1,4 +1,4 @@
-"""Functions whose result's size depends on values: they run what is pending and count on the host."""
+"""Functions whose result's size depends on values: they run what is pending, then count."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def argwhere(input: Any) -> Any:
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """The elements where the mask is true, as a vector."""
     if mask.dtype.name != "bool":
-        raise RuntimeError(
-            "masked_select: expected BoolTensor for mask"
-        )
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
     from .shape import broadcast_tensors
 
     wide, where = broadcast_tensors(input, mask)
@@ -59,7 +57,7 @@ def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: Any = None,
 ) -> Any:  # fmt: skip
-    """The distinct elements (or slices of dim), sorted, with their places and counts if asked for."""
+    """The distinct elements (or slices of dim), sorted, with places and counts if asked for."""
     _refuse_complex("unique" if dim is None else "unique_dim", input)
     array = host(input, "unique()")
     if dim is not None:
@@ -97,7 +95,7 @@ def _check_unique_dim(name: str, array: Any, dim: int) -> None:
 def unique_consecutive(
     input: Any, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
 ) -> Any:
-    """Runs of equal elements (or slices of dim) as one each, with places and lengths if asked for."""
+    """Runs of equal elements (or slices) as one each, with places and lengths if asked for."""
     _refuse_complex("unique" if dim is None else "unique_dim", input)
     array = host(input, "unique_consecutive()")
     if dim is None:
@@ -191,7 +189,9 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
     """The first `size` rows of `nonzero`, filled up with a value; needs no sync."""
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
-    return into("_nonzero_static", out, apply(TABLE["_nonzero_static"], (input,), (size, fill_value)))
+    return into(
+        "_nonzero_static", out, apply(TABLE["_nonzero_static"], (input,), (size, fill_value))
+    )
 
 
 _Histogram = named_tuple("histogram", ("hist", "bin_edges"))
@@ -244,6 +244,9 @@ def histogramdd(
     else:
         values = host(input, "histogramdd()").reshape(-1, n)
         spans = [None] * n if range is None else list(zip(range[::2], range[1::2], strict=True))
-        edges = [_edges(values[:, i], b, s, input) for i, (b, s) in enumerate(zip(bins, spans, strict=True))]
+        edges = [
+            _edges(values[:, i], b, s, input)
+            for i, (b, s) in enumerate(zip(bins, spans, strict=True))
+        ]
     found = apply(TABLE["_histogramdd"], (input, edges, weight), (density,))
     return _HistogramDD(found, tuple(edges))

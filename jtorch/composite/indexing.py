@@ -130,6 +130,14 @@ median = _medians("median")
 nanmedian = _medians("nanmedian")
 
 
+def _known_outside(q: Any) -> bool:
+    """Whether q is host data with a number outside [0, 1]."""
+    array = q._value.array
+    if type(array) is not np.ndarray or array.ndim > 1:
+        return False
+    return not ((array >= 0) & (array <= 1)).all()
+
+
 def _quantiles(name: str, ignore_nan: bool) -> Any:
     def f(
         input: Any, q: Any, dim: Any = None, keepdim: bool = False, *,
@@ -139,9 +147,8 @@ def _quantiles(name: str, ignore_nan: bool) -> Any:
             if not 0 <= q <= 1:
                 raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
             q = from_host(np.asarray(q, input.dtype.np), input)
-        elif type(q._value.array) is np.ndarray and q.ndim < 2:
-            if not ((q._value.array >= 0) & (q._value.array <= 1)).all():
-                raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+        elif _known_outside(q):
+            raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
         static = (dim, keepdim, interpolation, ignore_nan)
         return into("_quantile", out, apply(TABLE["_quantile"], (input, q), static))
 
@@ -163,8 +170,10 @@ def searchsorted(
     values = named.pop("self", input)
     if isinstance(values, TensorBase) and values._value.aval.ndim == 0 and sorted_sequence.ndim > 1:
         raise RuntimeError(
-            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
-            f"is 1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0) "
+            "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
+            "dimension "
+            f"is 1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's "
+            "dim(0) "
             "numel(1)"
         )
     result = apply(
@@ -179,9 +188,7 @@ def bucketize(
 ) -> Any:
     """The bucket of each value between sorted boundaries."""
     if boundaries.ndim != 1:
-        raise RuntimeError(
-            f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})"
-        )
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 

@@ -70,7 +70,8 @@ def view(self: Any, *shape: Any, **named: Any) -> Any:
     size = infer_size(integers("view", "size", shape, named), self._value.aval.numel)
     if not _viewable(self, size):
         raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension "
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension "
             "spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return apply(_VIEW, (self,), (size,))
@@ -91,12 +92,14 @@ def _view_dtype(t: Any, dtype: Any) -> Any:
             )
         if t.stride(-1) != 1:
             raise RuntimeError(
-                f"self.stride(-1) must be 1 to view {aval.dtype.scalar_name} as {dtype.scalar_name} "
+                f"self.stride(-1) must be 1 to view {aval.dtype.scalar_name} as "
+                f"{dtype.scalar_name} "
                 f"(different element sizes), but got {t.stride(-1)}"
             )
         if shape[-1] * old % new:
             raise RuntimeError(
-                f"self.size(-1) must be divisible by {new // old} to view {aval.dtype.scalar_name} as "
+                f"self.size(-1) must be divisible by {new // old} to view "
+                f"{aval.dtype.scalar_name} as "
                 f"{dtype.scalar_name} (different element sizes), but got {shape[-1]}"
             )
         shape = (*shape[:-1], shape[-1] * old // new)
@@ -232,7 +235,8 @@ def _moved(input: Any, source: Any, destination: Any) -> Any:
     from_, to = _many(source), _many(destination)
     if len(from_) != len(to):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(from_)} dims) should contain "
+            f"movedim: Invalid source or destination dims: source ({list(from_)} dims) should "
+            "contain "
             f"the same number of dims as destination ({list(to)} dims)"
         )
     ndim = input._value.aval.ndim

@@ -42,9 +42,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
         )
     at += size if at < 0 else 0
     if at + length > size:
-        raise RuntimeError(
-            f"start ({at}) + length ({length}) exceeds dimension size ({size})."
-        )
+        raise RuntimeError(f"start ({at}) + length ({length}) exceeds dimension size ({size}).")
     return sliced(input, d, at, length)
 
 
@@ -65,7 +63,9 @@ def _equal(size: int, step: int) -> list[int]:
 
 
 @composite("torch", "Tensor")
-def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> Any:
+def split(
+    tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> Any:
     """Pieces of a given size (or of given sizes), as views."""
     asked = split_size if split_size_or_sections is None else split_size_or_sections
     if not isinstance(asked, int):
@@ -92,7 +92,8 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
         )
     if sum(sizes) != size:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size "
+            "at "
             f"dimension {d}), but got split_sizes={list(sizes)}"
         )
     return _pieces(input, d, sizes)
@@ -134,13 +135,13 @@ def tensor_split(
         return _pieces(input, d, [small + (i < more) for i in range(where)])
     bounds = [slice(0, i).indices(size)[1] for i in where]
     starts, ends = [0, *bounds], [*bounds, size]
-    return tuple(
-        sliced(input, d, a, max(b - a, 0)) for a, b in zip(starts, ends, strict=True)
-    )
+    return tuple(sliced(input, d, a, max(b - a, 0)) for a, b in zip(starts, ends, strict=True))
 
 
 def _split_along(name: str, least: int, pick: Any) -> Any:
-    def f(input: Any, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> Any:
+    def f(
+        input: Any, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+    ) -> Any:
         given = (indices_or_sections, indices, sections)
         where = next(g for g in given if g is not None)
         shape = input._value.aval.shape
@@ -152,7 +153,8 @@ def _split_along(name: str, least: int, pick: Any) -> Any:
         d = pick(len(shape))
         if isinstance(where, int) and (where <= 0 or shape[d] % where):
             raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension "
+                f"torch.{name} attempted to split along dimension {d}, but the size of the "
+                "dimension "
                 f"{shape[d]} is not divisible by the split_size {where}!"
             )
         return tensor_split(input, where, d)

@@ -1,4 +1,4 @@
-"""Views into the whole storage, views that a tensor turns itself into (`squeeze_`), and copies of views."""
+"""Views of the whole storage, views a tensor turns itself into (`squeeze_`), copies of views."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
 
 
 def _become(t: Any, viewed: Any) -> Any:
-    """Make t the view of itself that was just taken; views of t taken before keep their own shape."""
+    """Make t the view of itself that was just taken.
+
+    Differs from torch: a view of t taken before must not be used afterwards, as it reads through t.
+    """
     root = t._base
     if root is None:  # the view's base was t itself: let a stand-in take its place
         root = wrap(t._value, t._edge_ if modes.grad else None)

@@ -55,9 +55,7 @@ def embedded(x: Any, offset: int, dim1: int, dim2: int) -> Any:
 
 def _check_diag(input: Any, *, diagonal: int) -> None:
     if input.ndim not in (1, 2):
-        raise RuntimeError(
-            f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D"
-        )
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
 
 
 @op(linear=True, out=True, check=_check_diag)
@@ -106,13 +104,12 @@ def trace(input: Array) -> Any:
 
 def _check_cross(input: Any, other: Any, *, dim: Any) -> None:
     if input.ndim != other.ndim:
-        raise RuntimeError(
-            "linalg.cross: inputs must have the same number of dimensions."
-        )
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     for d, (a, b) in enumerate(zip(input.shape, other.shape, strict=True)):
         if a != b and 1 not in (a, b):
             raise RuntimeError(
-                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton "
+                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at "
+                "non-singleton "
                 f"dimension {d}"
             )
     if dim is None:
@@ -128,7 +125,13 @@ def _check_cross(input: Any, other: Any, *, dim: Any) -> None:
         )
 
 
-@op("cross", promote=Promote.DEFAULT, out=True, check=checks(_check_cross, refuse("cross", "bool")), grad_name="LinalgCross")
+@op(
+    "cross",
+    promote=Promote.DEFAULT,
+    out=True,
+    check=checks(_check_cross, refuse("cross", "bool")),
+    grad_name="LinalgCross",
+)
 def cross(input: Array, other: Array, dim: Any = None) -> Any:
     """Cross product of 3-vectors along `dim` (the first dimension of size 3 by default)."""
     d = input.shape.index(3) if dim is None else one(dim, input.ndim)
@@ -149,16 +152,18 @@ def kron(input: Array, other: Array) -> Any:
     n = max(input.ndim, other.ndim)
     a = input.reshape((1,) * (n - input.ndim) + input.shape)
     b = other.reshape((1,) * (n - other.ndim) + other.shape)
-    wide = a.reshape([m for k in a.shape for m in (k, 1)]) * b.reshape([m for k in b.shape for m in (1, k)])
+    wide = a.reshape([m for k in a.shape for m in (k, 1)]) * b.reshape(
+        [m for k in b.shape for m in (1, k)]
+    )
     return wide.reshape([i * j for i, j in zip(a.shape, b.shape, strict=True)])
 
 
 @op("_vander", namespaces=(), promote=Promote.BOOL_TO_LONG, grad_name="Cumprod")
 def _vander(x: Array, *, n: int, increasing: bool) -> Any:
     """Columns of powers."""
-    columns = jnp.concatenate(
-        [jnp.ones((*x.shape, 1), x.dtype)] + [x[..., None]] * (n - 1), -1
-    )[..., :n]
+    columns = jnp.concatenate([jnp.ones((*x.shape, 1), x.dtype)] + [x[..., None]] * (n - 1), -1)[
+        ..., :n
+    ]
     powers = lax.cumprod(columns, axis=x.ndim)
     return powers if increasing else jnp.flip(powers, -1)
 

@@ -1,6 +1,7 @@
 """Reading and writing by index tensors along a dimension: gather, scatter, index_add and their kin.
 
-Indices out of range are not errors here (their values are known only later): reads give NaN, and writes are dropped.
+Indices out of range are not errors here (their values are known only later): reads give NaN, and
+writes are dropped.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ def _check_gather(input: Any, index: Any, *, dim: int, sparse_grad: bool) -> Non
         raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     a, b = _shape1(input.shape), _shape1(index.shape)
     if len(a) != len(b):
-        raise RuntimeError(
-            "Index tensor must have the same number of dimensions as input tensor"
-        )
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     for k, (n, m) in enumerate(zip(a, b, strict=True)):
         if k != d and m > n:
             raise RuntimeError(
@@ -69,9 +68,7 @@ def _check_scatter(input: Any, index: Any, src: Any = None, *, dim: int, **_: An
         raise RuntimeError("scatter(): Expected dtype int32/int64 for index")
     a, b = _shape1(input.shape), _shape1(index.shape)
     if len(a) != len(b):
-        raise RuntimeError(
-            "Index tensor must have the same number of dimensions as self tensor"
-        )
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     source = src if hasattr(src, "shape") else None
     wide = any(k != d and m > n for k, (n, m) in enumerate(zip(a, b, strict=True)))
     if source is None:
@@ -85,12 +82,11 @@ def _check_scatter(input: Any, index: Any, src: Any = None, *, dim: int, **_: An
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     c = _shape1(source.shape)
     if len(c) != len(b):
-        raise RuntimeError(
-            "Index tensor must have the same number of dimensions as src tensor"
-        )
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     if wide or any(m > n for m, n in zip(b, c, strict=True)):
         raise RuntimeError(
-            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
+            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} "
+            "apart "
             f"from dimension {d} and to be no larger size than src {list(source.shape)}"
         )
 
@@ -156,7 +152,9 @@ def _check_reduce(
     input: Any, index: Any, src: Any, *, dim: int, reduce: str, include_self: bool
 ) -> None:
     if reduce not in _REDUCTIONS:
-        raise RuntimeError("reduce argument must be either sum, prod, mean, amax or amin, got " + reduce)
+        raise RuntimeError(
+            "reduce argument must be either sum, prod, mean, amax or amin, got " + reduce
+        )
     _check_scatter(input, index, src, dim=dim)
     if reduce in ("amax", "amin"):
         refuse(f"scatter_gather_tensor_cpu_reduce_{reduce}", "complex")(input)
@@ -190,8 +188,10 @@ def reduced(x: Any, index: Any, src: Any, d: int, reduce: str, include_self: boo
         n = jnp.maximum(n, 1)
         return total / n if jnp.issubdtype(x.dtype, jnp.inexact) else total // n
     join = _joined(reduce, include_self, d)
-    return join(x, index, src) if jnp.issubdtype(x.dtype, jnp.floating) else _join(
-        x, index, src, d, reduce, include_self
+    return (
+        join(x, index, src)
+        if jnp.issubdtype(x.dtype, jnp.floating)
+        else _join(x, index, src, d, reduce, include_self)
     )
 
 
@@ -209,7 +209,7 @@ def _start(x: Any, index: Any, d: int, neutral: Any, include_self: bool) -> Any:
 def _neutral(dtype: Any, reduce: str) -> Any:
     if reduce == "prod":
         return 1
-    if dtype == bool:
+    if dtype.kind == "b":
         return reduce == "amin"
     if jnp.issubdtype(dtype, jnp.floating):
         return -jnp.inf if reduce == "amax" else jnp.inf
@@ -268,8 +268,10 @@ def _prod_jvp(
     base = _start(x, index, d, 1, include_self)
     dbase = dx if include_self else jnp.where(_touched(x, index, d), 0, dx)
     zeros = scatter_sum((base == 0).astype(x.dtype), index, (src == 0).astype(x.dtype), d)
-    whole = jnp.where(base == 0, 1, base).at[_places(index, d)].multiply(
-        jnp.where(src == 0, 1, src), mode="drop"
+    whole = (
+        jnp.where(base == 0, 1, base)
+        .at[_places(index, d)]
+        .multiply(jnp.where(src == 0, 1, src), mode="drop")
     )
 
     def term(factor: Any, tangent: Any, rest: Any, count: Any) -> Any:

@@ -55,7 +55,8 @@ def _check_slices(name: str, input: Any, source: Any, d: int) -> None:
     b = [n for k, n in enumerate(source.shape) if k != d]
     if a != b:
         raise RuntimeError(
-            f"{name}: Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{name}: Source/destination tensor must have same slice shapes. Destination slice "
+            "shape: "
             f"{a} at dimension {d} and source slice shape: {b} at dimension {d}."
         )
 
@@ -88,7 +89,8 @@ def _check_index_copy(input: Any, index: Any, source: Any, *, dim: int) -> None:
     if source.ndim and input.ndim and source.ndim != input.ndim:
         raise IndexError(
             "index_copy_(): When source and destination are not scalars, their dimensionality must "
-            f"match. Source dimensionality ({source.ndim}), destination dimensionality ({input.ndim})"
+            f"match. Source dimensionality ({source.ndim}), destination dimensionality "
+            f"({input.ndim})"
         )
     n = source.shape[d] if source.ndim else 1
     if index.numel != n:
@@ -135,7 +137,8 @@ def _check_index_reduce(
 ) -> None:
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
-            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got "
+            f"{reduce}."
         )
     if reduce != "mean":
         refuse("index_reduce_func", "complex")(input)
@@ -186,14 +189,17 @@ def take_along_dim(input: Array, indices: Array, dim: Any = None) -> Any:
         return jnp.take(input.ravel(), indices.ravel(), mode="fill")
     if input.ndim != indices.ndim:
         raise RuntimeError(
-            "torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+            "but "
             f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     d = one(dim, input.ndim)
     common = broadcast_shapes(*(
         tuple(1 if k == d else n for k, n in enumerate(a.shape)) for a in (input, indices)
     ))  # fmt: skip
-    wide = [jnp.broadcast_to(a, (*common[:d], a.shape[d], *common[d + 1 :])) for a in (input, indices)]
+    wide = [
+        jnp.broadcast_to(a, (*common[:d], a.shape[d], *common[d + 1 :])) for a in (input, indices)
+    ]
     return jnp.take_along_axis(wide[0], wide[1], d, mode="fill")
 
 
@@ -252,12 +258,10 @@ def _check_fill_number(input: Any, value: Any) -> None:
     kind = value if isinstance(value, type) else value.dtype
     is_complex = kind is complex or getattr(kind, "is_complex", False)
     is_float = kind is float or getattr(kind, "is_floating_point", False)
-    if is_complex and not input.dtype.is_complex or is_float and input.dtype.is_integral:
+    if (is_complex and not input.dtype.is_complex) or (is_float and input.dtype.is_integral):
         if isinstance(value, type) and not is_complex:
             return  # torch truncates a Python float
-        raise RuntimeError(
-            f"value cannot be converted to type {input.dtype.name} without overflow"
-        )
+        raise RuntimeError(f"value cannot be converted to type {input.dtype.name} without overflow")
 
 
 @op(inplace=True, check=_check_masked_fill)

@@ -44,7 +44,8 @@ def _check_cat(tensors: Any, *, dim: int) -> None:
         for k, (a, b) in enumerate(zip(first, shape, strict=True)):
             if a != b and k != d:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {d}. Expected size {a} but got "
+                    f"Sizes of tensors must match except in dimension {d}. Expected size {a} but "
+                    "got "
                     f"size {b} for tensor number {i} in the list."
                 )
 
@@ -145,7 +146,9 @@ def _repeat_each(input: Array, repeats: int, dim: Any = None) -> Any:
     d = 0 if dim is None else one(dim, x.ndim)
     if not x.ndim:
         x = x.reshape((1,))
-    wide = jnp.broadcast_to(jnp.expand_dims(x, d + 1), (*x.shape[: d + 1], repeats, *x.shape[d + 1 :]))
+    wide = jnp.broadcast_to(
+        jnp.expand_dims(x, d + 1), (*x.shape[: d + 1], repeats, *x.shape[d + 1 :])
+    )
     return wide.reshape((*x.shape[:d], x.shape[d] * repeats, *x.shape[d + 1 :]))
 
 

@@ -62,12 +62,13 @@ def _check_norm(input: Any, *, p: Any, dim: Any, keepdim: bool, dtype: Any) -> N
             f"{kind.scalar_name}"
         )
     dims = several(dim, input.ndim)
-    if isinstance(p, int | float) and (math.isinf(p) or p < 0) and not input.numel:
-        if dim is None or any(input.shape[d] == 0 for d in dims):
-            raise RuntimeError(
-                f"linalg.vector_norm cannot compute the {'infinity' if math.isinf(p) else p} norm on "
-                "an empty tensor because the operation does not have an identity"
-            )
+    no_identity = isinstance(p, int | float) and (math.isinf(p) or p < 0)
+    empty = not input.numel and (dim is None or any(input.shape[d] == 0 for d in dims))
+    if no_identity and empty:
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {'infinity' if math.isinf(p) else p} norm on "
+            "an empty tensor because the operation does not have an identity"
+        )
 
 
 def _real(result: Any, *, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:

@@ -92,9 +92,7 @@ def _refuse_order(name: str, dtype: Any) -> None:
     if not dtype.is_complex and not (is_bool and ("arg" in name or "median" in name)):
         return
     if name in _KERNELS:
-        raise NotImplementedError(
-            f"\"{_KERNELS[name]}\" not implemented for '{dtype.scalar_name}'"
-        )
+        raise NotImplementedError(f"\"{_KERNELS[name]}\" not implemented for '{dtype.scalar_name}'")
     raise RuntimeError(f"{name}(): does not support {'bool' if is_bool else 'complex'} input")
 
 

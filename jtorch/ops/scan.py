@@ -103,9 +103,7 @@ def _trapezoids(y: Any, x: Any, dx: Any, dim: int) -> Any:
         return (left + right) * jnp.asarray(dx).astype(y.dtype) / 2, d
     if x.ndim == 1:
         if x.shape[0] != y.shape[d]:
-            raise RuntimeError(
-                "trapezoid: There must be one `x` value for each sample point"
-            )
+            raise RuntimeError("trapezoid: There must be one `x` value for each sample point")
         steps = jnp.diff(x).reshape([-1 if k == d else 1 for k in range(y.ndim)])
     else:
         steps = jnp.diff(x, axis=d - y.ndim + x.ndim if x.ndim < y.ndim else d)
@@ -117,7 +115,9 @@ def _check_trapezoid(name: str) -> Any:
         one(dim, y.ndim)
         given = "`y`" if x is None else "`x` or `y`"
         if "bool" in (y.dtype.name, "" if x is None else x.dtype.name):
-            raise RuntimeError(f"{name}: received a bool input for {given}, but bool is not supported")
+            raise RuntimeError(
+                f"{name}: received a bool input for {given}, but bool is not supported"
+            )
 
     return check
 
@@ -135,4 +135,3 @@ def _cumulative_trapezoid(y: Array, x: Array | None, dx: Operand, *, dim: int) -
     """Running integral by the trapezoidal rule."""
     parts, d = _trapezoids(y, x, dx, dim)
     return lax.cumsum(parts, axis=d)
-

@@ -50,7 +50,7 @@ def _as_bits(x: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
     if dtype.itemsize > x.dtype.itemsize:
         k = dtype.itemsize // x.dtype.itemsize
         x = x.reshape((*x.shape[:-1], x.shape[-1] // k, k))
-    if dtype == bool:
+    if dtype == np.dtype(bool):
         return (lax.bitcast_convert_type(x, jnp.uint8) != 0).reshape(shape)
     if x.dtype.kind == "c" or dtype.kind == "c":
         return _complex_bits(x, dtype, ratio).reshape(shape)
@@ -103,8 +103,10 @@ def _strided_permute(sizes: Any, strides: Any, offset: int, *, dims: Any) -> Geo
 def _check_permute(input: Any, *, dims: Any) -> None:
     if len(dims) != input.ndim:
         raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
-            f"of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to "
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            "length "
+            f"of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not equal "
+            "to "
             f"len(dims) = {len(dims)}"
         )
 
@@ -227,7 +229,8 @@ def expanded(shape: tuple[int, ...], size: tuple[int, ...], name: str) -> tuple[
             want = have
         if want != have and (have != 1 or want < 0):
             raise RuntimeError(
-                f"The expanded size of the tensor ({want}) must match the existing size ({have}) at "
+                f"The expanded size of the tensor ({want}) must match the existing size ({have}) "
+                "at "
                 f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: "
                 f"{list(shape)}"
             )
@@ -265,5 +268,3 @@ def _check_expand(input: Any, *, size: Any) -> None:
 def expand(input: Array, size: Any) -> Any:
     """Repeat dimensions of size one without a copy, as a view."""
     return jnp.broadcast_to(input, expanded(input.shape, size, ""))
-
-

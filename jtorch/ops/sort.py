@@ -1,7 +1,7 @@
 """Order: sort, argsort, topk, kthvalue, median, mode, quantile, searchsorted.
 
-XLA sorts single integers five to ten times faster than (value, index) pairs, so an element and its place
-go into one int64: the value's bits, mapped so that integers compare as the values do, above the index.
+XLA sorts single integers five to ten times faster than (value, index) pairs, so an element and its
+place go into one int64: above the index the value's bits, as an integer that compares alike.
 """
 
 from __future__ import annotations
@@ -232,7 +232,8 @@ def _check_quantile(
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            "but "
             f"got {interpolation}"
         )
     if dim is not None:
@@ -290,12 +291,14 @@ def _check_searchsorted(sorted_sequence: Any, input: Any, sorter: Any = None, **
         )
     if o["side"] == "left" and o["right"]:
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while "
             "right was True"
         )
     if not sorted_sequence.ndim:
         raise RuntimeError(
-            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+            "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
+            "dimension "
             "is 1, but we got boundaries tensor dim(0) and input value's dim(0) numel(1)"
         )
     if isinstance(input, type):
@@ -323,13 +326,16 @@ def search(edges: Any, values: Any, right: bool) -> Any:
         return jnp.searchsorted(edges, values, side=side, method="scan_unrolled")
     n, m = edges.shape[-1], values.shape[-1]
     rows = math.prod(edges.shape[:-1])
-    find = jnp.vectorize(
-        lambda e, v: jnp.searchsorted(e, v, side=side), signature="(n),(m)->(m)"
-    )
+    find = jnp.vectorize(lambda e, v: jnp.searchsorted(e, v, side=side), signature="(n),(m)->(m)")
     return find(edges.reshape(rows, n), values.reshape(rows, m)).reshape(values.shape)
 
 
-@op("_searchsorted", check=checks(refuse("searchsorted_out_cpu", "bool", "complex"), _check_searchsorted), differentiable=False, namespaces=())
+@op(
+    "_searchsorted",
+    check=checks(refuse("searchsorted_out_cpu", "bool", "complex"), _check_searchsorted),
+    differentiable=False,
+    namespaces=(),
+)
 def _searchsorted(
     sorted_sequence: Array, input: Operand, sorter: Array | None = None, *, out_int32: bool = False,
     right: bool = False, side: Any = None,

@@ -69,7 +69,8 @@ def _std_mean(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
 def _check_cov(input: Any, fweights: Any, aweights: Any, *, correction: int) -> None:
     if input.ndim > 2:
         raise RuntimeError(
-            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} "
             "dimensions"
         )
     if input.dtype.name == "bool":
@@ -80,7 +81,8 @@ def _check_cov(input: Any, fweights: Any, aweights: Any, *, correction: int) -> 
             continue
         if w.ndim > 1:
             raise RuntimeError(
-                f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} "
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+                f"{w.ndim} "
                 "dimensions"
             )
         if w.numel != n:
@@ -92,7 +94,7 @@ def _check_cov(input: Any, fweights: Any, aweights: Any, *, correction: int) -> 
         raise RuntimeError(f"cov(): expected fweights to have integral dtype but got fweights with "
                            f"{fweights.dtype.scalar_name} dtype")  # fmt: skip
     if aweights is not None and aweights.dtype.is_integral:
-        raise RuntimeError(f"cov(): expected aweights to have floating point dtype but got aweights "
+        raise RuntimeError("cov(): expected aweights to have floating point dtype but got aweights "
                            f"with {aweights.dtype.scalar_name} dtype")  # fmt: skip
 
 
@@ -184,8 +186,10 @@ def _check_histogram(input: Any, edges: Any, weight: Any, *, density: bool) -> N
     for i, e in enumerate(edges if type(edges) is tuple else (edges,)):
         if e.dtype is not input.dtype:
             raise RuntimeError(
-                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got "
-                f"input with dtype {_C_NAMES[input.dtype.name]} and bins for dimension {i} with dtype "
+                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but "
+                "got "
+                f"input with dtype {_C_NAMES[input.dtype.name]} and bins for dimension {i} with "
+                "dtype "
                 f"{_C_NAMES.get(e.dtype.name, e.dtype.name)}"
             )
 
@@ -232,8 +236,10 @@ def _density(found: Any, edges: Any) -> Any:
 @op("_bincount", namespaces=(), differentiable=False)
 def _bincount(input: Array, weights: Array | None, *, length: int) -> Any:
     """How often each of 0 .. length-1 occurs, or the sum of its weights."""
-    kind = jnp.int64 if weights is None else (
-        weights.dtype if weights.dtype == jnp.float32 else jnp.float64
+    kind = (
+        jnp.int64
+        if weights is None
+        else (weights.dtype if weights.dtype == jnp.float32 else jnp.float64)
     )
     amount = jnp.ones(input.shape, kind) if weights is None else weights.astype(kind)
     return jnp.zeros(length, kind).at[input.astype(jnp.int64)].add(amount, mode="drop")
@@ -250,7 +256,9 @@ def _check_gradient(input: Any, *_: Any, **__: Any) -> None:
 
 
 @op("_gradient", namespaces=(), promote=Promote.INT_TO_FLOAT, check=_check_gradient)
-def _gradient(input: Array, spacing: Array | None, step: Operand, *, dim: int, edge_order: int) -> Any:
+def _gradient(
+    input: Array, spacing: Array | None, step: Operand, *, dim: int, edge_order: int
+) -> Any:
     """Central differences along one dimension, one-sided at its ends."""
     d = one(dim, input.ndim)
     x = jnp.moveaxis(input, d, -1)

@@ -61,13 +61,16 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any
 def _check_fits(src: Any, wanted: Any) -> None:
     if src.shape != tuple(wanted):
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, "
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, "
             f"slice size = {list(wanted)}"
         )
 
 
 @op(linear=True)
-def diagonal_scatter(input: Array, src: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+def diagonal_scatter(
+    input: Array, src: Array, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Any:
     """A copy of `input` with its diagonal replaced by `src`."""
     wanted = diagonal(input, offset, dim1, dim2).shape
     _check_fits(src, wanted)
@@ -157,9 +160,7 @@ def positions(size: Any, stride: Any, offset: int) -> Any:
 
 def _check_strided(input: Any, *, size: Any, stride: Any, storage_offset: int) -> None:
     if len(size) != len(stride):
-        raise RuntimeError(
-            f"mismatch in length of strides and shape: {len(size)} vs {len(stride)}"
-        )
+        raise RuntimeError(f"mismatch in length of strides and shape: {len(size)} vs {len(stride)}")
     if any(s < 0 for s in stride):
         raise RuntimeError("as_strided: Negative strides are not supported at the moment, "
                            f"got strides: {list(stride)}")  # fmt: skip
@@ -170,7 +171,8 @@ def _check_strided(input: Any, *, size: Any, stride: Any, storage_offset: int) -
         width = input.np.itemsize
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset "
-            f"{storage_offset}, and itemsize {width} requiring a storage size of {last * width} are "
+            f"{storage_offset}, and itemsize {width} requiring a storage size of {last * width} "
+            "are "
             f"out of bounds for storage of size {input.numel * width}"
         )
 
