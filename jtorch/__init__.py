@@ -5,6 +5,7 @@ from . import autograd as autograd
 from . import composite as composite
 from . import creation as creation
 from . import cuda as cuda
+from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import parallel as parallel
