@@ -157,6 +157,8 @@ def read_counts(columns: list[Tensors]) -> list[Counts]:
 
 def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
     """Store new counts as host data; parameters with equal counts share one Value."""
+    if not counts:  # no parameter has a gradient
+        return
     made: dict[Any, Value] = {}
     for column, numbers in zip(columns, zip(*counts, strict=True), strict=True):
         for t, number in zip(column, numbers, strict=True):
