@@ -70,7 +70,9 @@ class _Worker:
         self.tasks = 0
 
     def send(self, index: Any, what: Any = None) -> None:
-        self.connection.send((self.receiver.take_done(), index, what))
+        # A worker that has just died is named when its answer is waited for, not here.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send((self.receiver.take_done(), index, what))
 
     def stop(self) -> None:
         self.active, self.stopped = False, True
