@@ -19,6 +19,8 @@ from . import nn_mask as nn_mask
 from . import nn_misc as nn_misc
 from . import nn_norm as nn_norm
 from . import nn_pool as nn_pool
+from . import nn_range as nn_range
+from . import nn_torch as nn_torch
 from . import nn_vision as nn_vision
 from . import queries as queries
 from . import reduction as reduction

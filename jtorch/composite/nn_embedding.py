@@ -9,6 +9,7 @@ from .._engine.backward import modes
 from .._functions import NAMESPACES, composite, derived
 from .._gate import put
 from ..autograd.grad_mode import no_grad
+from .nn_range import check_lookup
 
 
 def _sparse(sparse: bool, weight: Any) -> None:
@@ -33,13 +34,16 @@ def embedding(
     input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Any:  # fmt: skip
-    """The rows of `weight` that `input` names; NaN where an index is out of range.
+    """The rows of `weight` that `input` names.
 
-    Differs from torch: an index out of range is no error, since checking would wait for the values.
+    Differs from torch: an index out of range is an error only if the indices are still on the host;
+    of computed indices the row is NaN, since checking would wait for the values.
     """
     _sparse(sparse, weight)
     if padding_idx is not None:
         padding_idx = _wrapped_padding(padding_idx, weight.size(0))
+    if weight.dim() == 2:
+        check_lookup(input, weight.size(0))
     if max_norm is not None:
         _renorm(weight, input, max_norm, norm_type)
     return derived["_embedding"](input, weight, padding_idx, scale_grad_by_freq)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from .._functions import NAMESPACES, composite, derived
+from .nn_range import check_target
 
 _KNOWN = ("none", "mean", "sum")
 
@@ -105,6 +106,11 @@ def huber_loss(
     return _weighted(errors, input, weight, reduction, False)
 
 
+def _check_classes(input: Any, target: Any, ignore_index: int) -> None:
+    if input.dim() and target.dtype.is_integral and target.shape != input.shape:
+        check_target(target, input.shape[0 if input.dim() == 1 else 1], ignore_index)
+
+
 @composite("nn.functional")
 def nll_loss(
     input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100,
@@ -112,9 +118,11 @@ def nll_loss(
 ) -> Any:  # fmt: skip
     """Negative log likelihood of the target classes.
 
-    Differs from torch: a target out of range gives NaN, since checking would wait for the values.
+    Differs from torch: a target out of range is an error only if the targets are still on the host;
+    computed ones give NaN, since checking would wait for the values.
     """
     reduction = _reduction(reduction, size_average, reduce)
+    _check_classes(input, target, ignore_index)
     return derived["_nll_loss"](input, target, weight, ignore_index, reduction)
 
 
@@ -123,11 +131,9 @@ def cross_entropy(
     input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100,
     reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
 ) -> Any:  # fmt: skip
-    """Cross entropy of logits with classes or with probabilities.
-
-    Differs from torch: a target out of range gives NaN, since checking would wait for the values.
-    """
+    """Cross entropy of logits with classes or with probabilities; targets out of range as in nll_loss."""
     reduction = _reduction(reduction, size_average, reduce)
+    _check_classes(input, target, ignore_index)
     return derived["_cross_entropy"](input, target, weight, ignore_index, reduction, label_smoothing)
 
 

@@ -38,6 +38,7 @@ def _check(n: int) -> Any:
     def check(
         x: Any, w: Any, bias: Any, *, stride: Any, padding: Any, dilation: Any, groups: int
     ) -> None:
+        _check_weight_rank(n, x, w)
         _check_rank(f"conv{n}d", n, x)
         _check_dtypes(x, w, bias)
         if isinstance(padding, str):
@@ -58,6 +59,17 @@ def _check_rank(name: str, n: int, x: Any) -> None:
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input "
             f"of size: {list(x.shape)}"
         )
+
+
+def _check_weight_rank(n: int, x: Any, w: Any) -> None:
+    if w.ndim == n + 2:
+        return
+    if w.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    raise RuntimeError(
+        f"Expected {w.ndim}-dimensional input for {w.ndim}-dimensional weight{list(w.shape)}, but "
+        f"got {x.ndim}-dimensional input of size {list(x.shape)} instead"
+    )
 
 
 def _check_dtypes(x: Any, w: Any, bias: Any) -> None:
@@ -102,6 +114,11 @@ def _check_sizes(w: Any, groups: int, **sizes: Any) -> None:
         if min(ntuple(size, n)) < least:
             kind = "negative" if least == 0 else "non-positive"
             raise RuntimeError(f"{kind} {name} is not supported")
+    if w.shape[0] < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got "
+            f"weight of size {list(w.shape)} instead"
+        )
     if w.shape[0] % groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
@@ -180,7 +197,7 @@ def _conv_t(
     return y if x.ndim == n + 2 else y[0]
 
 
-_AXES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+_AXES = {2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 def _check_transposed(n: int) -> Any:
@@ -188,6 +205,7 @@ def _check_transposed(n: int) -> Any:
         x: Any, w: Any, bias: Any, *, stride: Any, padding: Any, output_padding: Any, groups: int,
         dilation: Any,
     ) -> None:  # fmt: skip
+        _check_weight_rank(n, x, w)
         _check_rank(f"conv_transpose{n}d", n, x)
         _check_dtypes(x, w, bias)
         _check_sizes(w, groups, stride=stride, padding=padding, dilation=dilation,
@@ -230,6 +248,9 @@ def _check_transposed_shapes(x: Any, w: Any, bias: Any, groups: int) -> None:
 
 
 def _bad_output_padding(n: int, *values: Any) -> RuntimeError:
+    if n == 1:  # torch runs it as two-dimensional
+        values = tuple((first, *v) for first, v in zip((0, 1, 1), values, strict=True))
+        n = 2
     names = ("output_padding", "stride", "dilation")
     listed = " ".join(
         f"{name}_{axis}: {value}"

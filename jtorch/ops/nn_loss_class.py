@@ -35,7 +35,11 @@ def _check_nll(input: Any, target: Any, weight: Any, **static: Any) -> None:
         )
     if target.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(
-            f"expected scalar type Long but found {target.dtype.scalar_name}"
+            f"expected target dtype to be Long or Byte, but got {target.dtype.scalar_name}"
+        )
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_name} but found {weight.dtype.scalar_name}"
         )
 
 

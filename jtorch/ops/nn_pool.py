@@ -219,6 +219,8 @@ def _adaptive_check(kind: str, n: int) -> Any:
     def check(x: Any, *, output_size: Any) -> None:
         if isinstance(output_size, tuple) and len(output_size) not in (1, n):
             raise RuntimeError(f"{name}: output_size must be {n}")
+        if n > 1 and x.ndim < n + 1:
+            raise ValueError(f"Input dimension should be at least {n + 1}")
         if x.ndim not in (n + 1, n + 2):
             raise RuntimeError(
                 f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(x.shape)}"
@@ -232,7 +234,7 @@ def _adaptive_check(kind: str, n: int) -> Any:
         out = _adaptive_out(x, output_size, n)
         if min(out) < 0:
             raise RuntimeError(
-                f"{name}(): elements of output_size must be greater than or equal to 0 but received "
+                f"{name}: elements of output_size must be greater than or equal to 0 but received "
                 f"{{{', '.join(map(str, out))}}}"
             )
         _adaptive_dtype(kind, name, x)
