@@ -22,7 +22,9 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 def outcome(m: Any, call: Call, arrays: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
     """Results of `call(m, F, *tensors)`, and gradients of a weighted sum of the first one."""
     tensors = [m.tensor(a) if isinstance(a, np.ndarray) else a for a in arrays]
-    leaves = [t.requires_grad_() for t in tensors if isinstance(t, m.Tensor) and t.is_floating_point()]
+    leaves = [
+        t.requires_grad_() for t in tensors if isinstance(t, m.Tensor) and t.is_floating_point()
+    ]
     results = call(m, m.nn.functional, *tensors)
     results = list(results) if isinstance(results, tuple) else [results]
     first, grads = results[0], []
@@ -31,7 +33,9 @@ def outcome(m: Any, call: Call, arrays: tuple[Any, ...]) -> tuple[list[Any], lis
         (first * m.tensor(weight)).sum().backward()
         grads = [t.grad for t in leaves]
         # a gradient that PyTorch leaves out and one of zeros mean the same
-        grads = [m.zeros(tuple(t.shape)) if g is None else g for t, g in zip(leaves, grads, strict=True)]
+        grads = [
+            m.zeros(tuple(t.shape)) if g is None else g for t, g in zip(leaves, grads, strict=True)
+        ]
     return [r.detach() for r in results if r is not None], grads
 
 
@@ -51,6 +55,8 @@ def error(call: Call, m: Any) -> tuple[type, str]:
     try:
         call(m, m.nn.functional)
     except Exception as e:
-        family = next(f for f in (IndexError, ValueError, RuntimeError, Exception) if isinstance(e, f))
+        family = next(
+            f for f in (IndexError, ValueError, RuntimeError, Exception) if isinstance(e, f)
+        )
         return family, str(e).split("\n")[0]
     raise AssertionError("no error")

@@ -28,9 +28,13 @@ CALLS = {
     "conv reach": lambda m, F: F.conv2d(m.ones(2, 3, 5, 5), m.ones(4, 3, 7, 7)),
     "conv rank": lambda m, F: F.conv2d(m.ones(2, 5), m.ones(4, 3, 3, 3)),
     "conv stride": lambda m, F: F.conv2d(m.ones(1, 1, 5, 5), m.ones(1, 1, 3, 3), stride=(1, 2, 3)),
-    "conv same": lambda m, F: F.conv2d(m.ones(1, 1, 5, 5), m.ones(1, 1, 3, 3), padding="same", stride=2),
+    "conv same": lambda m, F: F.conv2d(
+        m.ones(1, 1, 5, 5), m.ones(1, 1, 3, 3), padding="same", stride=2
+    ),
     "conv groups": lambda m, F: F.conv2d(m.ones(2, 3, 5, 5), m.ones(4, 3, 3, 3), groups=3),
-    "transposed padding": lambda m, F: F.conv_transpose1d(m.ones(1, 1, 5), m.ones(1, 1, 3), output_padding=1),
+    "transposed padding": lambda m, F: F.conv_transpose1d(
+        m.ones(1, 1, 5), m.ones(1, 1, 3), output_padding=1
+    ),
     "pool window": lambda m, F: F.max_pool2d(m.ones(1, 1, 4), 2),
     "pool padding": lambda m, F: F.avg_pool2d(m.ones(1, 4, 4), 2, padding=2),
     "pool divisor": lambda m, F: F.avg_pool2d(m.ones(1, 4, 4), 2, divisor_override=0),
@@ -59,11 +63,16 @@ CALLS = {
     "shuffle": lambda m, F: F.pixel_shuffle(m.ones(1, 3, 2, 2), 2),
     "interpolate both": lambda m, F: F.interpolate(m.ones(1, 1, 4), size=3, scale_factor=2),
     "interpolate rank": lambda m, F: F.interpolate(m.ones(1, 1, 4), size=3, mode="bilinear"),
-    "grid batch": lambda m, F: F.grid_sample(m.ones(1, 2, 3, 3), m.ones(2, 2, 2, 2), align_corners=True),
+    "grid batch": lambda m, F: F.grid_sample(
+        m.ones(1, 2, 3, 3), m.ones(2, 2, 2, 2), align_corners=True
+    ),
     "attention": lambda m, F: F.scaled_dot_product_attention(
-        m.ones(2, 3), m.ones(2, 3), m.ones(2, 3), m.ones(2, 2), is_causal=True),
-    "ctc blank": lambda m, F: F.ctc_loss(m.ones(5, 2, 4), m.ones(2, 3).long(), (5, 5), (3, 2), blank=4),
-}  # fmt: skip
+        m.ones(2, 3), m.ones(2, 3), m.ones(2, 3), m.ones(2, 2), is_causal=True
+    ),
+    "ctc blank": lambda m, F: F.ctc_loss(
+        m.ones(5, 2, 4), m.ones(2, 3).long(), (5, 5), (3, 2), blank=4
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)

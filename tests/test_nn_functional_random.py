@@ -21,15 +21,22 @@ def seeded(call):
     return run
 
 
-@pytest.mark.parametrize("call", [
-    lambda F, x: F.dropout(F.dropout(x, 0.3), 0.6), lambda F, x: F.dropout2d(x, 0.3),
-    lambda F, x: F.dropout1d(x[0, 0], 0.3), lambda F, x: F.dropout3d(x[:, :, None], 0.5),
-    lambda F, x: F.alpha_dropout(x, 0.3, True), lambda F, x: F.feature_alpha_dropout(x, 0.3, True),
-    lambda F, x: F.dropout(x * 1, 0.4, inplace=True), lambda F, x: F.dropout(x, 1.0),
-    lambda F, x: F.dropout(x, 0.5, training=False),
-    lambda F, x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.4),
-    lambda F, x: F.gumbel_softmax(x, hard=True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda F, x: F.dropout(F.dropout(x, 0.3), 0.6),
+        lambda F, x: F.dropout2d(x, 0.3),
+        lambda F, x: F.dropout1d(x[0, 0], 0.3),
+        lambda F, x: F.dropout3d(x[:, :, None], 0.5),
+        lambda F, x: F.alpha_dropout(x, 0.3, True),
+        lambda F, x: F.feature_alpha_dropout(x, 0.3, True),
+        lambda F, x: F.dropout(x * 1, 0.4, inplace=True),
+        lambda F, x: F.dropout(x, 1.0),
+        lambda F, x: F.dropout(x, 0.5, training=False),
+        lambda F, x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.4),
+        lambda F, x: F.gumbel_softmax(x, hard=True),
+    ],
+)
 def test_same_numbers_as_pytorch(call):
     check(seeded(call), normal(4, 3, 5, 5))
 

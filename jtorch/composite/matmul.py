@@ -48,7 +48,9 @@ def _subscript(s: Any) -> str:
     if isinstance(s, int):
         if 0 <= s < len(_LETTERS):
             return _LETTERS[s]
-        raise ValueError("einsum(): subscript in subscript list is not within the valid range [0, 52)")
+        raise ValueError(
+            "einsum(): subscript in subscript list is not within the valid range [0, 52)"
+        )
     raise ValueError("einsum(): unexpected type of subscript in subscript list")
 
 
@@ -103,7 +105,12 @@ def cheapest_product(matrices: Sequence[Any]) -> Any:
         for i in range(n - span):
             j = i + span
             best[i, j] = min(
-                (_cost(best, i, k) + _cost(best, k + 1, j) + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                (
+                    _cost(best, i, k)
+                    + _cost(best, k + 1, j)
+                    + sizes[i] * sizes[k + 1] * sizes[j + 1],
+                    k,
+                )
                 for k in range(i, j)
             )
 

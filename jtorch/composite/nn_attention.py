@@ -10,14 +10,22 @@ from .nn_mask import keep_mask
 
 @composite("nn.functional")
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
-) -> Any:  # fmt: skip
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
     """softmax(query @ key.T * scale + mask) @ value."""
     keep = None
     if dropout_p > 0.0:
         if not dropout_p <= 1:
-            raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
+            raise RuntimeError(
+                f"dropout probability has to be between 0 and 1, but got {dropout_p}"
+            )
         keep = keep_mask(query, float(dropout_p), (*query.shape[:-1], key.shape[-2]))
     return derived["_attention"](
         query, key, value, attn_mask, keep, float(dropout_p), scale, is_causal, enable_gqa
@@ -27,33 +35,52 @@ def scaled_dot_product_attention(
 def _check_shapes(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:
     """Whether the input is batched, after torch's shape checks."""
     if query.dim() == 3:
-        _demand(key.dim() == 3 and value.dim() == 3,
-                "For batched (3-D) `query`, expected `key` and `value` to be 3-D but found "
-                f"{key.dim()}-D and {value.dim()}-D tensors respectively")  # fmt: skip
+        _demand(
+            key.dim() == 3 and value.dim() == 3,
+            "For batched (3-D) `query`, expected `key` and `value` to be 3-D but found "
+            f"{key.dim()}-D and {value.dim()}-D tensors respectively",
+        )
         if padding is not None:
-            _demand(padding.dim() == 2, "For batched (3-D) `query`, expected `key_padding_mask` to be "
-                    f"`None` or 2-D but found {padding.dim()}-D tensor instead")  # fmt: skip
+            _demand(
+                padding.dim() == 2,
+                "For batched (3-D) `query`, expected `key_padding_mask` to be "
+                f"`None` or 2-D but found {padding.dim()}-D tensor instead",
+            )
         if mask is not None:
-            _demand(mask.dim() in (2, 3), "For batched (3-D) `query`, expected `attn_mask` to be "
-                    f"`None`, 2-D or 3-D but found {mask.dim()}-D tensor instead")  # fmt: skip
+            _demand(
+                mask.dim() in (2, 3),
+                "For batched (3-D) `query`, expected `attn_mask` to be "
+                f"`None`, 2-D or 3-D but found {mask.dim()}-D tensor instead",
+            )
         return True
     if query.dim() != 2:
         raise AssertionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D query tensor"
+            f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D "
+            "query tensor"
         )
-    _demand(key.dim() == 2 and value.dim() == 2,
-            "For unbatched (2-D) `query`, expected `key` and `value` to be 2-D but found "
-            f"{key.dim()}-D and {value.dim()}-D tensors respectively")  # fmt: skip
+    _demand(
+        key.dim() == 2 and value.dim() == 2,
+        "For unbatched (2-D) `query`, expected `key` and `value` to be 2-D but found "
+        f"{key.dim()}-D and {value.dim()}-D tensors respectively",
+    )
     if padding is not None:
-        _demand(padding.dim() == 1, "For unbatched (2-D) `query`, expected `key_padding_mask` to be "
-                f"`None` or 1-D but found {padding.dim()}-D tensor instead")  # fmt: skip
+        _demand(
+            padding.dim() == 1,
+            "For unbatched (2-D) `query`, expected `key_padding_mask` to be "
+            f"`None` or 1-D but found {padding.dim()}-D tensor instead",
+        )
     if mask is not None:
-        _demand(mask.dim() in (2, 3), "For unbatched (2-D) `query`, expected `attn_mask` to be "
-                f"`None`, 2-D or 3-D but found {mask.dim()}-D tensor instead")  # fmt: skip
+        _demand(
+            mask.dim() in (2, 3),
+            "For unbatched (2-D) `query`, expected `attn_mask` to be "
+            f"`None`, 2-D or 3-D but found {mask.dim()}-D tensor instead",
+        )
         if mask.dim() == 3:
             wanted = (heads, query.shape[0], key.shape[0])
-            _demand(tuple(mask.shape) == wanted,
-                    f"Expected `attn_mask` shape to be {wanted} but got {mask.shape}")  # fmt: skip
+            _demand(
+                tuple(mask.shape) == wanted,
+                f"Expected `attn_mask` shape to be {wanted} but got {mask.shape}",
+            )
     return False
 
 
@@ -62,7 +89,9 @@ def _demand(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
-def _as_float_mask(mask: Any, name: str, other: Any, other_name: str, dtype: Any, check: bool) -> Any:
+def _as_float_mask(
+    mask: Any, name: str, other: Any, other_name: str, dtype: Any, check: bool
+) -> Any:
     """A bool mask (True hides) as numbers to add; a float mask as it is."""
     if mask is None:
         return None
@@ -102,17 +131,27 @@ def _project(
     return linear(query, w_q, b_q), linear(key, w_k, b_k), linear(value, w_v, b_v)
 
 
-def _check_sizes(query: Any, key: Any, value: Any, embed_dim: int, expected: int, heads: int, separate: bool) -> None:  # noqa: E501
-    _demand(embed_dim == expected,
-            f"was expecting embedding dimension of {expected}, but got {embed_dim}")  # fmt: skip
-    _demand(embed_dim // heads * heads == embed_dim,
-            f"embed_dim {embed_dim} not divisible by num_heads {heads}")  # fmt: skip
+def _check_sizes(
+    query: Any, key: Any, value: Any, embed_dim: int, expected: int, heads: int, separate: bool
+) -> None:
+    _demand(
+        embed_dim == expected,
+        f"was expecting embedding dimension of {expected}, but got {embed_dim}",
+    )
+    _demand(
+        embed_dim // heads * heads == embed_dim,
+        f"embed_dim {embed_dim} not divisible by num_heads {heads}",
+    )
     if separate:
-        _demand(key.shape[:2] == value.shape[:2],
-                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")  # fmt: skip  # noqa: E501
+        _demand(
+            key.shape[:2] == value.shape[:2],
+            f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}",
+        )
     else:
-        _demand(key.shape == value.shape,
-                f"key shape {key.shape} does not match value shape {value.shape}")  # fmt: skip
+        _demand(
+            key.shape == value.shape,
+            f"key shape {key.shape} does not match value shape {value.shape}",
+        )
 
 
 def _mask_3d(mask: Any, tgt: int, src: int, bsz: int, heads: int) -> Any:
@@ -140,44 +179,75 @@ def _heads(x: Any, bsz: int, heads: int) -> Any:
 
 
 def _static(name: str, x: Any, bsz: int, heads: int, head_dim: int) -> Any:
-    _demand(x.size(0) == bsz * heads,
-            f"expecting {name}.size(0) of {bsz * heads}, but got {x.size(0)}")  # fmt: skip
+    _demand(
+        x.size(0) == bsz * heads, f"expecting {name}.size(0) of {bsz * heads}, but got {x.size(0)}"
+    )
     _demand(x.size(2) == head_dim, f"expecting {name}.size(2) of {head_dim}, but got {x.size(2)}")
     return x
 
 
 @composite("nn.functional")
 def multi_head_attention_forward(
-    query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int, in_proj_weight: Any,
-    in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Any, out_proj_bias: Any, training: bool = True, key_padding_mask: Any = None,
-    need_weights: bool = True, attn_mask: Any = None, use_separate_proj_weight: bool = False,
-    q_proj_weight: Any = None, k_proj_weight: Any = None, v_proj_weight: Any = None,
-    static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True,
+    query: Any,
+    key: Any,
+    value: Any,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Any,
+    in_proj_bias: Any,
+    bias_k: Any,
+    bias_v: Any,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Any,
+    out_proj_bias: Any,
+    training: bool = True,
+    key_padding_mask: Any = None,
+    need_weights: bool = True,
+    attn_mask: Any = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Any = None,
+    k_proj_weight: Any = None,
+    v_proj_weight: Any = None,
+    static_k: Any = None,
+    static_v: Any = None,
+    average_attn_weights: bool = True,
     is_causal: bool = False,
-) -> Any:  # fmt: skip
+) -> Any:
     """Multi-head attention (Vaswani et al.): the output, and the attention weights or None."""
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
         query, key, value = _unsqueezed(query, key, value)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     tgt, bsz, embed = query.shape
-    padding = _as_float_mask(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype, True)
+    padding = _as_float_mask(
+        key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype, True
+    )
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     hint = is_causal and key_padding_mask is None and not need_weights
     mask = None if hint else _as_float_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
     _check_sizes(query, key, value, embed, embed_dim_to_check, num_heads, use_separate_proj_weight)
     weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-    q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias, use_separate_proj_weight, weights)
+    q, k, v = _project(
+        query, key, value, in_proj_weight, in_proj_bias, use_separate_proj_weight, weights
+    )
     mask = _mask_3d(mask, tgt, k.shape[0], bsz, num_heads)
     if bias_k is not None and bias_v is not None:
         k, v, mask, padding = _grown(k, v, mask, padding, bias_k, bias_v)
         hint = False
     head_dim = embed // num_heads
     q = _heads(q, bsz, num_heads)
-    k = _heads(k, bsz, num_heads) if static_k is None else _static("static_k", static_k, bsz, num_heads, head_dim)  # noqa: E501
-    v = _heads(v, bsz, num_heads) if static_v is None else _static("static_v", static_v, bsz, num_heads, head_dim)  # noqa: E501
+    k = (
+        _heads(k, bsz, num_heads)
+        if static_k is None
+        else _static("static_k", static_k, bsz, num_heads, head_dim)
+    )
+    v = (
+        _heads(v, bsz, num_heads)
+        if static_v is None
+        else _static("static_v", static_v, bsz, num_heads, head_dim)
+    )
     if add_zero_attn:
         k, v, mask, padding = _zero_attention(k, v, mask, padding)
     src = k.size(1)
@@ -209,8 +279,10 @@ def _zero_attention(k: Any, v: Any, mask: Any, padding: Any) -> tuple[Any, ...]:
 
 
 def _joined(mask: Any, padding: Any, bsz: int, heads: int, src: int) -> Any:
-    _demand(tuple(padding.shape) == (bsz, src),
-            f"expecting key_padding_mask shape of {(bsz, src)}, but got {padding.shape}")  # fmt: skip
+    _demand(
+        tuple(padding.shape) == (bsz, src),
+        f"expecting key_padding_mask shape of {(bsz, src)}, but got {padding.shape}",
+    )
     padding = padding.view(bsz, 1, 1, src).expand(-1, heads, -1, -1).reshape(bsz * heads, 1, src)
     return padding if mask is None else mask + padding
 

@@ -11,13 +11,12 @@ from ..ops import TABLE, _derive
 from .nn_mask import keep_mask
 
 _ROWS = {
-    name: (derived[name], _derive.inplace(TABLE[name], gate)) for name in ("_dropout", "_alpha_dropout")
+    name: (derived[name], _derive.inplace(TABLE[name], gate))
+    for name in ("_dropout", "_alpha_dropout")
 }
 
 
-def _drop(
-    row: str, input: Any, p: float, training: bool, inplace: bool, by_channel: bool
-) -> Any:
+def _drop(row: str, input: Any, p: float, training: bool, inplace: bool, by_channel: bool) -> Any:
     if not 0 <= p <= 1:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0 or input.numel() == 0:
@@ -67,7 +66,8 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     if input.dim() not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input. Note that "
-            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, a "
+            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial "
+            "dimension, a "
             "channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
         )
     return _unbatched(input, p, training, inplace, input.dim() == 2)
@@ -78,10 +78,13 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of (N, C, H, W)."""
     if input.dim() not in (3, 4):
         warnings.warn(
-            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will "
+            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated "
+            "and will "
             "result in an error in a future release. To retain the behavior and silence this "
-            "warning, please use dropout instead. Note that dropout2d exists to provide channel-wise "
-            "dropout on inputs with 2 spatial dimensions, a channel dimension, and an optional batch "
+            "warning, please use dropout instead. Note that dropout2d exists to provide "
+            "channel-wise "
+            "dropout on inputs with 2 spatial dimensions, a channel dimension, and an "
+            "optional batch "
             "dimension (i.e. 3D or 4D inputs).",
             stacklevel=2,
         )
@@ -90,7 +93,8 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
             "behavior is desired - input is interpreted as shape (N, C, L), where C is the channel "
             "dim. This behavior will change in a future release to interpret the input as one "
-            "without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise dropout "
+            "without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
+            "dropout "
             "behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
@@ -102,10 +106,13 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
     if input.dim() not in (4, 5):
         warnings.warn(
-            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will "
+            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated "
+            "and will "
             "result in an error in a future release. To retain the behavior and silence this "
-            "warning, please use dropout instead. Note that dropout3d exists to provide channel-wise "
-            "dropout on inputs with 3 spatial dimensions, a channel dimension, and an optional batch "
+            "warning, please use dropout instead. Note that dropout3d exists to provide "
+            "channel-wise "
+            "dropout on inputs with 3 spatial dimensions, a channel dimension, and an "
+            "optional batch "
             "dimension (i.e. 4D or 5D inputs).",
             stacklevel=2,
         )

@@ -25,7 +25,9 @@ def _sparse(sparse: bool, weight: Any) -> None:
 
 def _renorm(weight: Any, input: Any, max_norm: float, norm_type: float) -> None:
     with no_grad():
-        new = derived["_embedding_renorm"](weight, input.detach(), float(max_norm), float(norm_type))
+        new = derived["_embedding_renorm"](
+            weight, input.detach(), float(max_norm), float(norm_type)
+        )
         put(weight.detach(), (new._value, None))
 
 
@@ -78,7 +80,8 @@ def embedding_bag(
         weight, input = input, weight  # the argument order of old
     if per_sample_weights is not None and input.size() != per_sample_weights.size():
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({tuple(per_sample_weights.shape)}) is not None, "
+            f"embedding_bag: If per_sample_weights ({tuple(per_sample_weights.shape)}) is not "
+            "None, "
             f"then it must have the same shape as the input ({tuple(input.shape)})"
         )
     if padding_idx is not None:
@@ -103,7 +106,8 @@ def _flat_bags(input: Any, offsets: Any, weights: Any) -> tuple[Any, Any, Any]:
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
+                "if input is 2D, then offsets has to be None, as input is treated is a "
+                "mini-batch of "
                 f"fixed length sequences. However, found offsets of type {type(offsets)}"
             )
         bags, length = input.shape
@@ -112,7 +116,9 @@ def _flat_bags(input: Any, offsets: Any, weights: Any) -> tuple[Any, Any, Any]:
         )
         return input.reshape(-1), offsets, None if weights is None else weights.reshape(-1)
     if input.dim() != 1:
-        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
+        )
     if offsets is None:
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.dim() != 1:

@@ -131,10 +131,14 @@ def cross_entropy(
     input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100,
     reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
 ) -> Any:  # fmt: skip
-    """Cross entropy of logits with classes or with probabilities; targets out of range as in nll_loss."""
+    """Cross entropy of logits with classes or with probabilities; targets out of range as in
+    nll_loss.
+    """
     reduction = _reduction(reduction, size_average, reduce)
     _check_classes(input, target, ignore_index)
-    return derived["_cross_entropy"](input, target, weight, ignore_index, reduction, label_smoothing)
+    return derived["_cross_entropy"](
+        input, target, weight, ignore_index, reduction, label_smoothing
+    )
 
 
 @composite("nn.functional")
@@ -200,12 +204,17 @@ def poisson_nll_loss(
 
 @composite("nn.functional")
 def gaussian_nll_loss(
-    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Any:
     """Negative log likelihood of normal targets.
 
-    Differs from torch: negative entries of a tensor `var` are no error, since checking would wait for
-    the values.
+    Differs from torch: negative entries of a tensor `var` are no error, since checking would wait
+    for the values.
     """
     if isinstance(var, float | int):
         if var < 0:
@@ -314,7 +323,9 @@ def triplet_margin_loss(
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     _same_rank(anchor, positive, negative, "inputs")
-    return derived["_triplet_margin_loss"](anchor, positive, negative, margin, eps, float(p), swap, chosen)
+    return derived["_triplet_margin_loss"](
+        anchor, positive, negative, margin, eps, float(p), swap, chosen
+    )
 
 
 def _same_rank(anchor: Any, positive: Any, negative: Any, last: str) -> None:
@@ -328,9 +339,15 @@ def _same_rank(anchor: Any, positive: Any, negative: Any, last: str) -> None:
 
 @composite("nn.functional")
 def triplet_margin_with_distance_loss(
-    anchor: Any, positive: Any, negative: Any, *, distance_function: Any = None, margin: float = 1.0,
-    swap: bool = False, reduction: str = "mean",
-) -> Any:  # fmt: skip
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    distance_function: Any = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Any:
     """`triplet_margin_loss` under a distance of one's own."""
     if reduction not in _KNOWN:
         raise ValueError(f"{reduction} is not a valid value for reduction")

@@ -1,8 +1,8 @@
 """Where dropout masks come from: PyTorch's stream on the CPU, keys on accelerators and in regions.
 
-The stream lives in the pending program: its words are an operand of each draw and a result of it, so
-nothing waits. The generator is told how to get them back (`lend`): when the host needs numbers it
-takes the newest words that exist and skips what was drawn since.
+The stream lives in the pending program: its words are an operand of each draw and a result of it,
+so nothing waits. The generator is told how to get them back (`lend`): when the host needs numbers
+it takes the newest words that exist and skips what was drawn since.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ _lent: _Lent | None = None
 
 
 def keep_mask(input: Any, p: float, shape: tuple[int, ...]) -> Any:
-    """True with probability 1 - p, as a tensor where `input` lives; draws from the default generator."""
+    """True with probability 1 - p, as a tensor where `input` lives; draws from the default
+    generator.
+    """
     place = input._value.aval.place
     if place is not place_of("cpu") or recorder._local.region:
         seed = int(rng.default_generator.draw32(1)[0])

@@ -23,7 +23,9 @@ def _slopes(input: Any, lower: float, upper: float) -> Any:
 
 def _rrelu(input: Any, lower: float, upper: float, training: bool, inplace: bool) -> Any:
     if lower > upper:
-        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+        raise RuntimeError(
+            f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}"
+        )
     if not training:
         slope = (lower + upper) / 2
         return (_leaky_inplace if inplace else derived["leaky_relu"])(input, slope)
@@ -167,7 +169,8 @@ def linear_cross_entropy(
     """cross_entropy(linear(input, linear_weight, linear_bias), target)."""
     if options is not None:
         raise NotImplementedError(
-            "linear_cross_entropy(options=...): jtorch has no chunked form; leave options out and use "
+            "linear_cross_entropy(options=...): jtorch has no chunked form; leave options out "
+            "and use "
             "torch.utils.checkpoint to bound the memory"
         )
     _check_linear(input, linear_weight, linear_bias)

@@ -21,7 +21,9 @@ def _batch_norm(
 ) -> Any:  # fmt: skip
     if not training:
         if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+            raise RuntimeError(
+                "Expected running_mean and running_var to be defined when training=False"
+            )
         return derived["_batch_norm_eval"](input, running_mean, running_var, weight, bias, eps)
     for name, x in (("running_mean", running_mean), ("running_var", running_var)):
         if x is not None and x.numel() != input.shape[1]:
@@ -39,7 +41,9 @@ def batch_norm(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
     momentum: Any, eps: float, cudnn_enabled: bool,
 ) -> Any:  # fmt: skip
-    """Normalise every channel; `cudnn_enabled` chooses among torch's kernels and changes nothing."""
+    """Normalise every channel; `cudnn_enabled` chooses among torch's kernels and changes
+    nothing.
+    """
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
@@ -64,7 +68,9 @@ def _verify_batch(size: Any) -> None:
     for s in size[2:]:
         count *= s
     if count == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}"
+        )
 
 
 @composite("nn.functional")
@@ -81,7 +87,9 @@ def instance_norm(
             raise ValueError(
                 f"Expected more than 1 spatial element when training, got input size {input.size()}"
             )
-    return _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
+    return _instance_norm(
+        input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps
+    )
 
 
 def _instance_norm(
@@ -90,7 +98,9 @@ def _instance_norm(
 ) -> Any:  # fmt: skip
     if not use_input_stats:
         if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+            raise RuntimeError(
+                "Expected running_mean and running_var to be defined when use_input_stats is false"
+            )
         return derived["_batch_norm_eval"](input, running_mean, running_var, weight, bias, eps)
     y, mean, var = derived["_instance_norm"](input, weight, bias, eps)
     if running_mean is not None:
@@ -106,7 +116,9 @@ def _torch_instance_norm(
     momentum: Any, eps: float, cudnn_enabled: bool,
 ) -> Any:  # fmt: skip
     """Normalise every channel of every sample; `cudnn_enabled` changes nothing."""
-    return _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
+    return _instance_norm(
+        input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps
+    )
 
 
 @composite("nn.functional")

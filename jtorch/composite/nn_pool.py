@@ -1,4 +1,6 @@
-"""Pooling functions of torch.nn.functional whose result depends on `return_indices`, and unpooling."""
+"""Pooling functions of torch.nn.functional whose result depends on `return_indices`, and
+unpooling.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,6 @@ from typing import Any
 from .._functions import NAMESPACES, composite, derived
 from ..ops.nn_common import ntuple
 from ..ops.nn_pool import strides
-
 
 
 def _declare_max(n: int) -> None:
@@ -44,7 +45,9 @@ def _declare_lp(n: int) -> None:
     def lp_pool(
         input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
     ) -> Any:
-        return derived["_lp_pool"](input, float(norm_type), ntuple(kernel_size, n), stride, ceil_mode)
+        return derived["_lp_pool"](
+            input, float(norm_type), ntuple(kernel_size, n), stride, ceil_mode
+        )
 
     _publish(f"lp_pool{n}d", lp_pool, "The p-norm of every window.")
 
@@ -104,7 +107,9 @@ def _declare_fractional(n: int) -> None:
         if _random_samples is None:
             batch = 1 if input.dim() == n + 1 else input.size(0)
             rand = NAMESPACES["torch"]["rand"]
-            _random_samples = rand(batch, input.size(-n - 1), n, dtype=input.dtype, device=input.device)
+            _random_samples = rand(
+                batch, input.size(-n - 1), n, dtype=input.dtype, device=input.device
+            )
         return derived["_fractional_max_pool"](input, _random_samples, kernel, out)
 
     def fractional(
@@ -122,13 +127,17 @@ def _declare_fractional(n: int) -> None:
 def _check_fractional(name: str, input: Any, kernel: Any, out: Any) -> None:
     n = len(kernel)
     if input.dim() not in (n + 1, n + 2):
-        raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(input.shape)}")
+        raise RuntimeError(
+            f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(input.shape)}"
+        )
     axes = {2: ("height", "width"), 3: ("time", "height", "width")}[n]
     for axis, size, k, o in zip(axes, input.shape[-n:], kernel, out, strict=True):
         if o < 1:
             raise RuntimeError(f"{name} output_size must greater than zero")
         if o + k - 1 > size:
-            raise RuntimeError(f"{name}(): pool {axis} {k} too large relative to input {axis} {size}")
+            raise RuntimeError(
+                f"{name}(): pool {axis} {k} too large relative to input {axis} {size}"
+            )
 
 
 for _n in (1, 2, 3):

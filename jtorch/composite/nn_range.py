@@ -1,4 +1,6 @@
-"""Range checks of indices that are still host data: no wait, and torch's error at the user's line."""
+"""Range checks of indices that are still host data: no wait, and torch's error at the user's
+line.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ def out_of_range(indices: Any, count: int, ignore: int | None = None) -> int | N
     array = indices._value.array
     if type(array) is not np.ndarray or not 0 < array.size <= _MOST:
         return None
-    if 0 <= int(array.min()) and int(array.max()) < count:
+    if int(array.min()) >= 0 and int(array.max()) < count:
         return None
     wrong = array[(array < 0) | (array >= count)]
     wrong = wrong if ignore is None else wrong[wrong != ignore]

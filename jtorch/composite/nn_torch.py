@@ -1,4 +1,6 @@
-"""torch.* names of functions whose nn.functional form differs: reductions as numbers, modes as numbers."""
+"""torch.* names of functions whose nn.functional form differs: reductions as numbers, modes as
+numbers.
+"""
 
 from __future__ import annotations
 

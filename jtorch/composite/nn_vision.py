@@ -20,7 +20,8 @@ def interpolate(
     """Resize the spatial dimensions to `size`, or by `scale_factor`."""
     if mode in _FLAT and align_corners is not None:
         raise ValueError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "align_corners option can only be set with the interpolating modes: linear | "
+            "bilinear | "
             "bicubic | trilinear"
         )
     n = input.dim() - 2
@@ -29,7 +30,8 @@ def interpolate(
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and input.dim() == 4):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a "
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and "
+            "requires a "
             "4-D tensor as input"
         )
     _check_mode(input.dim(), mode, align_corners, antialias)
@@ -44,9 +46,7 @@ def interpolate(
 def _check_mode(ndim: int, mode: str, align_corners: Any, antialias: bool) -> None:
     known = mode in _FLAT or mode in _NEEDS
     if mode in ("linear", "bilinear", "trilinear") and ndim in (3, 4, 5) and ndim != _NEEDS[mode]:
-        raise NotImplementedError(
-            f"Got {ndim}D input, but {mode} mode needs {_NEEDS[mode]}D input"
-        )
+        raise NotImplementedError(f"Got {ndim}D input, but {mode} mode needs {_NEEDS[mode]}D input")
     if not known or ndim not in (3, 4, 5) or (mode in _NEEDS and ndim != _NEEDS[mode]):
         raise NotImplementedError(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {ndim}D) for the modes: "
@@ -80,7 +80,8 @@ def _sizes(input: Any, n: int, size: Any, scale_factor: Any) -> tuple[list[int],
     if len(scales) != n:
         raise ValueError(
             "Input and scale_factor must have the same number of spatial dimensions, but got input "
-            f"with spatial dimensions of {spatial} and scale_factor of shape {scale_factor}. Please "
+            f"with spatial dimensions of {spatial} and scale_factor of shape {scale_factor}. "
+            "Please "
             "provide input tensor in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, "
             "...,sK) format."
         )
@@ -89,7 +90,8 @@ def _sizes(input: Any, n: int, size: Any, scale_factor: Any) -> tuple[list[int],
 
 def _deprecated(name: str) -> None:
     warnings.warn(
-        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3
+        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=3,
     )
 
 

@@ -1,4 +1,6 @@
-"""torch.nn.functional: what `ops/nn_*` and `composite/nn_*` publish, gathered under torch's names."""
+"""torch.nn.functional: what `ops/nn_*` and `composite/nn_*` publish, gathered under torch's
+names.
+"""
 
 from .. import composite as composite
 from .._functions import NAMESPACES as _NAMESPACES

@@ -81,26 +81,20 @@ def plus(input: Any, beta: Any, product: Any, alpha: Any) -> Any:
 
 
 @op(out=True, inplace=True, check=checks.addmm)
-def addmm(
-    input: Array, mat1: Array, mat2: Array, *, beta: Scalar = 1, alpha: Scalar = 1
-) -> Any:
+def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Scalar = 1, alpha: Scalar = 1) -> Any:
     """beta * input + alpha * (mat1 @ mat2)."""
     return plus(input, beta, jnp.matmul(mat1, mat2), alpha)
 
 
 @op(out=True, inplace=True, check=checks.addmv)
-def addmv(
-    input: Array, mat: Array, vec: Array, *, beta: Scalar = 1, alpha: Scalar = 1
-) -> Any:
+def addmv(input: Array, mat: Array, vec: Array, *, beta: Scalar = 1, alpha: Scalar = 1) -> Any:
     """beta * input + alpha * (mat @ vec)."""
     return plus(input, beta, jnp.matmul(mat, vec), alpha)
 
 
 @op(out=True, inplace=True, promote=Promote.DEFAULT, promotes=("input", "vec1", "vec2"),
     check=checks.addr)  # fmt: skip
-def addr(
-    input: Array, vec1: Array, vec2: Array, *, beta: Scalar = 1, alpha: Scalar = 1
-) -> Any:
+def addr(input: Array, vec1: Array, vec2: Array, *, beta: Scalar = 1, alpha: Scalar = 1) -> Any:
     """beta * input + alpha * outer(vec1, vec2)."""
     if input.dtype == bool:
         both = jnp.logical_and(vec1[:, None], vec2)

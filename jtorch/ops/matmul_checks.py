@@ -29,7 +29,7 @@ def _no_bool(kernel: str, a: Any) -> None:
         raise not_implemented(kernel, a.dtype)
 
 
-def _rows(rows: int, inner: int, b: tuple[int, ...]) -> None:
+def _rows(rows: int, inner: int, b: Any) -> None:
     if inner != b[0]:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{inner} and {b[0]}x{b[1]})"
@@ -42,7 +42,7 @@ def mm(a: Any, b: Any) -> None:
         raise RuntimeError("self must be a matrix")
     if b.ndim != 2:
         raise RuntimeError("mat2 must be a matrix")
-    _rows(*a.shape, b.shape)
+    _rows(a.shape[0], a.shape[1], b.shape)
     same_mm_dtype(a, b)
     _no_bool("addmm_impl_cpu_", a)
 
@@ -72,9 +72,7 @@ def _same_scalar(a: Any, b: Any) -> None:
 def mv(a: Any, b: Any) -> None:
     """What torch demands of `mv`."""
     if a.ndim != 2 or b.ndim != 1:
-        raise RuntimeError(
-            f"vector + matrix @ vector expected, got {b.ndim}, {a.ndim}, {b.ndim}"
-        )
+        raise RuntimeError(f"vector + matrix @ vector expected, got {b.ndim}, {a.ndim}, {b.ndim}")
     _mv_sizes(a.shape[0], a.shape, b.shape[0])
     if a.dtype is not b.dtype:
         raise RuntimeError(
@@ -113,8 +111,7 @@ def matmul(a: Any, b: Any) -> None:
     """What torch demands of `matmul`."""
     if a.ndim == 0 or b.ndim == 0:
         raise RuntimeError(
-            "both arguments to matmul need to be at least 1D, but they are "
-            f"{a.ndim}D and {b.ndim}D"
+            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
         )
     if b.ndim == 1:
         _matmul_vec(a, b)
@@ -212,7 +209,7 @@ def addmm(input: Any, a: Any, b: Any, beta: Any, alpha: Any) -> None:
             "self and mat2 must have the same dtype, but got "
             f"{input.dtype.scalar_name} and {b.dtype.scalar_name}"
         )
-    _rows(*a.shape, b.shape)
+    _rows(a.shape[0], a.shape[1], b.shape)
     _expandable(input, (a.shape[0], b.shape[1]))
     same_mm_dtype(a, b)
     _no_bool("addmm_impl_cpu_", a)
@@ -254,8 +251,7 @@ def addbmm(input: Any, a: Any, b: Any, beta: Any, alpha: Any) -> None:
             raise RuntimeError(f"batch{position} must be a 3D tensor")
     if a.shape[0] != b.shape[0]:
         raise RuntimeError(
-            "batch1 and batch2 must have same number of batches, got "
-            f"{a.shape[0]} and {b.shape[0]}"
+            f"batch1 and batch2 must have same number of batches, got {a.shape[0]} and {b.shape[0]}"
         )
     if a.shape[2] != b.shape[1]:
         raise RuntimeError(
@@ -295,9 +291,7 @@ def linear(input: Any, weight: Any, bias: Any) -> None:
 def bilinear(a: Any, b: Any, weight: Any, bias: Any) -> None:
     """What torch demands of `bilinear`."""
     if a.ndim != b.ndim:
-        raise RuntimeError(
-            f"bilinear(): input dimensions do not match: got {a.ndim} and {b.ndim}"
-        )
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {a.ndim} and {b.ndim}")
     for d, (m, n) in enumerate(zip(a.shape[:-1], b.shape[:-1], strict=True)):
         if m != n:
             raise RuntimeError(

@@ -33,7 +33,8 @@ def _subscripts(equation: str) -> tuple[list[list[str]], list[str] | None]:
 def _letter(c: str, i: int) -> str:
     if c not in _LETTERS:
         raise RuntimeError(
-            f"einsum(): invalid subscript given at index {i} in the equation string, subscripts must "
+            f"einsum(): invalid subscript given at index {i} in the equation string, "
+            "subscripts must "
             "be in [a-zA-Z]"
         )
     return c
@@ -72,7 +73,9 @@ def _output(right: str, offset: int) -> list[str]:
 def _sized(
     groups: list[list[str]], shapes: list[tuple[int, ...]]
 ) -> tuple[dict[str, int], list[dict[str, int]], int]:
-    """Sizes of all subscripts, of each operand's own, and how many dimensions ellipses stand for."""
+    """Sizes of all subscripts, of each operand's own, and how many dimensions ellipses stand
+    for.
+    """
     sizes: dict[str, int] = {}
     covered, owns = 0, []
     for n, (group, shape) in enumerate(zip(groups, shapes, strict=True)):
@@ -97,11 +100,13 @@ def _sized(
 def _rank_error(letters: int, ndim: int, n: int, more: str) -> str:
     if more:
         return (
-            f"einsum(): the number of subscripts in the equation ({letters}) is more than the number "
+            f"einsum(): the number of subscripts in the equation ({letters}) is more than the "
+            "number "
             f"of dimensions ({ndim}) for operand {n}"
         )
     return (
-        f"einsum(): the number of subscripts in the equation ({letters}) does not match the number of "
+        f"einsum(): the number of subscripts in the equation ({letters}) does not match the "
+        "number of "
         f"dimensions ({ndim}) for operand {n} and no ellipsis was given"
     )
 
@@ -122,7 +127,9 @@ def _own_sizes(n: int, group: list[str], shape: tuple[int, ...], dots: int) -> d
     return sizes
 
 
-def _plan(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[int]], list[int], dict[int, int]]:
+def _plan(
+    equation: str, shapes: list[tuple[int, ...]]
+) -> tuple[list[list[int]], list[int], dict[int, int]]:
     """Axis numbers of every operand and of the output; sizes by number.  Checks as torch does."""
     groups, out = _subscripts(equation)
     if len(groups) != len(shapes):
@@ -135,7 +142,8 @@ def _plan(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[int]]
     missing = [c for c in out if c != _ELLIPSIS and c not in sizes]
     if missing:
         raise RuntimeError(
-            f"einsum(): output subscript {missing[0]} does not appear in the equation for any input "
+            f"einsum(): output subscript {missing[0]} does not appear in the equation for any "
+            "input "
             "operand"
         )
     number = {c: i for i, c in enumerate(_LETTERS)}
@@ -143,11 +151,13 @@ def _plan(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[int]]
     axes = []
     for group, shape in zip(groups, shapes, strict=True):
         own = len(shape) - sum(c != _ELLIPSIS for c in group)
-        axes.append([a for c in group for a in (dots[covered - own :] if c == _ELLIPSIS else [number[c]])])
+        axes.append(
+            [a for c in group for a in (dots[covered - own :] if c == _ELLIPSIS else [number[c]])]
+        )
     target = [a for c in out for a in (dots if c == _ELLIPSIS else [number[c]])]
     full = {number[c]: s for c, s in sizes.items()}
-    for group, shape in zip(axes, shapes, strict=True):
-        for a, s in zip(group, shape, strict=True):
+    for numbers, shape in zip(axes, shapes, strict=True):
+        for a, s in zip(numbers, shape, strict=True):
             if a >= len(_LETTERS):
                 _join_dots(full, a, s)
     return axes, target, full
@@ -157,7 +167,8 @@ def _join_dots(full: dict[int, int], axis: int, size: int) -> None:
     known = full.get(axis, 1)
     if size != 1 and known not in (1, size):
         raise RuntimeError(
-            f"einsum(): subscript ... has size {size} which does not broadcast with previously seen "
+            f"einsum(): subscript ... has size {size} which does not broadcast with "
+            "previously seen "
             f"size {known}"
         )
     full[axis] = size if known == 1 else known
@@ -204,7 +215,8 @@ def _tensordot_check(a: Any, b: Any, *, dims: Any) -> None:
         m, n = a.shape[i], b.shape[j]
         if m != n and 1 not in (m, n):
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {m} in dim {i} and second "
+                f"contracted dimensions need to match, but first has size {m} in dim {i} and "
+                "second "
                 f"has size {n} in dim {j}"
             )
 

@@ -19,7 +19,9 @@ _HIDDEN: Any = {"namespaces": (), "promote": _F}
 def _clamp_check(what: str) -> Any:
     def check(input: Any, *rest: Any) -> None:
         if input.dtype.name == "bool":
-            raise RuntimeError(f"{what} not supported for {'relu' if 'Boolean' in what else 'hardtanh'}")
+            raise RuntimeError(
+                f"{what} not supported for {'relu' if 'Boolean' in what else 'hardtanh'}"
+            )
         if input.dtype.is_complex:
             raise NotImplementedError("clamp is not supported for complex types")
 
@@ -97,8 +99,7 @@ def _rrelu(input: Array, noise: Array) -> Any:
 def _prelu_check(input: Any, weight: Any) -> None:
     if input.dtype is not weight.dtype:
         raise RuntimeError(
-            "prelu: Type promoting not supported. Got "
-            f"{_cpp(input.dtype)} and {_cpp(weight.dtype)}"
+            f"prelu: Type promoting not supported. Got {_cpp(input.dtype)} and {_cpp(weight.dtype)}"
         )
     if not input.dtype.is_floating_point:
         raise not_implemented("prelu_cpu", input.dtype)
@@ -106,8 +107,7 @@ def _prelu_check(input: Any, weight: Any) -> None:
         return
     if weight.ndim > 1:
         raise RuntimeError(
-            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: "
-            f"ndim = {weight.ndim}"
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
         )
     channels = input.shape[1] if input.ndim >= 2 else 1
     if input.ndim == 0:
@@ -119,8 +119,10 @@ def _prelu_check(input: Any, weight: Any) -> None:
         )
 
 
-def _cpp(dtype: Any) -> str:
-    return {"float32": "float", "float64": "double", "int64": "long int"}.get(dtype.name, dtype.name)
+def _cpp(dtype: Any) -> Any:
+    return {"float32": "float", "float64": "double", "int64": "long int"}.get(
+        dtype.name, dtype.name
+    )
 
 
 @op(promote=_F, check=_prelu_check)

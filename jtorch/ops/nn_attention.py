@@ -12,7 +12,18 @@ from ._define import Array, Scalar, op
 from .nn_math import softmax_of
 
 
-def _check(q: Any, k: Any, v: Any, mask: Any, keep: Any, p: Any, scale: Any, *, is_causal: bool, enable_gqa: bool) -> None:  # noqa: E501
+def _check(
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    keep: Any,
+    p: Any,
+    scale: Any,
+    *,
+    is_causal: bool,
+    enable_gqa: bool,
+) -> None:
     if not q.dtype is k.dtype is v.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
@@ -37,23 +48,38 @@ def _check(q: Any, k: Any, v: Any, mask: Any, keep: Any, p: Any, scale: Any, *, 
             )
 
 
-def _cpp(dtype: Any) -> str:
-    return {"float32": "float", "float64": "double", "float16": "c10::Half", "bool": "bool",
-            "bfloat16": "c10::BFloat16", "int64": "long int"}.get(dtype.name, dtype.name)  # fmt: skip
+def _cpp(dtype: Any) -> Any:
+    return {
+        "float32": "float",
+        "float64": "double",
+        "float16": "c10::Half",
+        "bool": "bool",
+        "bfloat16": "c10::BFloat16",
+        "int64": "long int",
+    }.get(dtype.name, dtype.name)
 
 
 @op("_attention", check=_check, namespaces=(), grad_name="ScaledDotProductAttention")
 def _attention(
-    query: Array, key: Array, value: Array, attn_mask: Array | None, keep: Array | None,
-    dropout_p: Scalar, scale: Scalar | None, is_causal: bool, enable_gqa: bool,
-) -> Any:  # fmt: skip
+    query: Array,
+    key: Array,
+    value: Array,
+    attn_mask: Array | None,
+    keep: Array | None,
+    dropout_p: Scalar,
+    scale: Scalar | None,
+    is_causal: bool,
+    enable_gqa: bool,
+) -> Any:
     """softmax(query @ key.T * scale + mask) @ value; `keep` are the weights that dropout leaves."""
     if enable_gqa:
         key = jnp.repeat(key, query.shape[-3] // key.shape[-3], axis=-3)
         value = jnp.repeat(value, query.shape[-3] // value.shape[-3], axis=-3)
     weights = attention_weights(query, key, attn_mask, scale, is_causal)
     if keep is not None:
-        weights = weights * keep.astype(weights.dtype) / jnp.asarray(1 - dropout_p).astype(weights.dtype)
+        weights = (
+            weights * keep.astype(weights.dtype) / jnp.asarray(1 - dropout_p).astype(weights.dtype)
+        )
     return jnp.matmul(weights.astype(value.dtype), value)
 
 

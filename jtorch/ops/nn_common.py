@@ -52,6 +52,7 @@ def wrap(dim: int, ndim: int) -> int:
     size = max(ndim, 1)
     if not -size <= dim < size:
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but "
+            f"got {dim})"
         )
     return dim % size

@@ -1,4 +1,6 @@
-"""Convolutions and transposed convolutions, with torch's checks; how they are computed is nn_conv_xla's."""
+"""Convolutions and transposed convolutions, with torch's checks; how they are computed is
+nn_conv_xla's.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,7 @@ def _check_dtypes(x: Any, w: Any, bias: Any) -> None:
         )
 
 
-def _cpp(dtype: Any) -> str:
+def _cpp(dtype: Any) -> Any:
     return {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int",
             "bfloat16": "c10::BFloat16"}.get(dtype.name, dtype.name)  # fmt: skip
 
@@ -116,7 +118,8 @@ def _check_sizes(w: Any, groups: int, **sizes: Any) -> None:
             raise RuntimeError(f"{kind} {name} is not supported")
     if w.shape[0] < groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got "
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, "
+            "but got "
             f"weight of size {list(w.shape)} instead"
         )
     if w.shape[0] % groups:
@@ -190,7 +193,13 @@ def _conv_t(
     n = w.ndim - 2
     batched = x if x.ndim == n + 2 else x[None]
     y = convolve_transposed(
-        batched, w, ntuple(stride, n), ntuple(padding, n), ntuple(extra, n), ntuple(dilation, n), groups
+        batched,
+        w,
+        ntuple(stride, n),
+        ntuple(padding, n),
+        ntuple(extra, n),
+        ntuple(dilation, n),
+        groups,
     )
     if bias is not None:
         y = y + bias.reshape((-1,) + (1,) * n)
@@ -293,7 +302,9 @@ def _tbc_check(x: Any, w: Any, bias: Any, pad: int) -> None:
     if x.ndim != 3:
         raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
     if w.ndim != 3:
-        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+        raise RuntimeError(
+            "Weight tensor must have 3 dims: kernel_width, in_channels, out_channels."
+        )
     if bias.ndim != 1:
         raise RuntimeError("Bias must be 1-D")
     if x.shape[2] != w.shape[1]:
@@ -306,6 +317,11 @@ def _tbc_check(x: Any, w: Any, bias: Any, pad: int) -> None:
 def conv_tbc(input: Array, weight: Array, bias: Array, pad: int = 0) -> Any:
     """1-d convolution of (time, batch, channels) with (k, channels, out)."""
     y = convolve(
-        jnp.transpose(input, (1, 2, 0)), jnp.transpose(weight, (2, 1, 0)), (1,), ((pad, pad),), (1,), 1
+        jnp.transpose(input, (1, 2, 0)),
+        jnp.transpose(weight, (2, 1, 0)),
+        (1,),
+        ((pad, pad),),
+        (1,),
+        1,
     )
     return jnp.transpose(y, (2, 0, 1)) + bias

@@ -1,4 +1,6 @@
-"""Convolutions as matrix products and shifted multiplies, for where XLA's own are slow (docs/conv.md)."""
+"""Convolutions as matrix products and shifted multiplies, for where XLA's own are slow
+(docs/conv.md).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _FEW_GROUPS = 8
 def _outputs(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints) -> Ints:
     return tuple(
         (s + a + b - d * (k - 1) - 1) // t + 1
-        for s, k, t, (a, b), d in zip(x.shape[2:], w.shape[2:], stride, sides, dilation, strict=True)
+        for s, k, t, (a, b), d in zip(
+            x.shape[2:], w.shape[2:], stride, sides, dilation, strict=True
+        )
     )
 
 
@@ -78,8 +82,12 @@ def tiled_transposed(x: Any, w: Any) -> Any:
     return jnp.transpose(split, order).reshape(n, w.shape[1], *sizes)
 
 
-def grouped(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints, groups: int, dense: Any) -> Any:
-    """Depthwise by shifted multiplies, few groups one by one (`dense`), many by batched products."""
+def grouped(
+    x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints, groups: int, dense: Any
+) -> Any:
+    """Depthwise by shifted multiplies, few groups one by one (`dense`), many by batched
+    products.
+    """
     if w.shape[1] == 1 and prod(w.shape[2:]) <= 128:
         return _depthwise(x, w, stride, sides, dilation)
     if groups <= _FEW_GROUPS:
@@ -104,7 +112,9 @@ def _depthwise(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints) -> An
 
 
 def by_sample(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints, groups: int) -> Any:
-    """One product of the kernel with one sample's columns at a time, so that columns stay in the cache."""
+    """One product of the kernel with one sample's columns at a time, so that columns stay in the
+    cache.
+    """
     out = _outputs(x, w, stride, sides, dilation)
     kernel = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
 
@@ -115,7 +125,9 @@ def by_sample(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints, groups
     return lax.scan(step, None, x)[1].reshape(x.shape[0], w.shape[0], *out)
 
 
-def _columns(sample: Any, kernel: Ints, out: Ints, stride: Ints, sides: Sides, dilation: Ints) -> Any:
+def _columns(
+    sample: Any, kernel: Ints, out: Ints, stride: Ints, sides: Sides, dilation: Ints
+) -> Any:
     """(C, *spatial) as (C, window elements, *out)."""
     padded = _surrounded(sample, sides)
     return jnp.stack([part for _, part in shifted(padded, out, kernel, stride, dilation)], 1)

@@ -44,8 +44,7 @@ def convolve(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints, groups:
     return _grouped(x, w, stride, sides, dilation, groups)
 
 
-# --- dense: XLA's own, but for the gradient of the weight on CPUs ------------------------------------
-
+# --- dense: XLA's own, but for the gradient of the weight on CPUs ------------------------------
 
 
 def _dense_plain(x: Any, w: Any, stride: Ints, sides: Sides, dilation: Ints) -> Any:
@@ -88,12 +87,15 @@ def _weight_gradient(
     return lax.platform_dependent(x, ct, cpu=cpu, default=xla)
 
 
-# --- groups: XLA's own on accelerators, products on CPUs ---------------------------------------------
+# --- groups: XLA's own on accelerators, products on CPUs ---------------------------------------
 
 
 def _grouped_plain(x: Any, w: Any, *settings: Any) -> Any:
     return lax.platform_dependent(
-        x, w, cpu=lambda x, w: _grouped_cpu(x, w, *settings), default=lambda x, w: _xla(x, w, *settings)
+        x,
+        w,
+        cpu=lambda x, w: _grouped_cpu(x, w, *settings),
+        default=lambda x, w: _xla(x, w, *settings),
     )
 
 
@@ -126,7 +128,7 @@ def _grouped_backward(
 _grouped.defvjp(_grouped_forward, _grouped_backward)
 
 
-# --- transposed ---------------------------------------------------------------------------------------
+# --- transposed --------------------------------------------------------------------------------
 
 
 def convolve_transposed(
@@ -156,7 +158,9 @@ def _reach(w: Any, padding: Ints, extra: Ints, dilation: Ints) -> Sides:
     return tuple((r - p, r - p + e) for r, p, e in zip(full, padding, extra, strict=True))
 
 
-def _spread(x: Any, w: Any, stride: Ints, padding: Ints, extra: Ints, dilation: Ints, groups: int) -> Any:
+def _spread(
+    x: Any, w: Any, stride: Ints, padding: Ints, extra: Ints, dilation: Ints, groups: int
+) -> Any:
     sides = _reach(w, padding, extra, dilation)
     config = [(0, 0, 0)] * 2 + [(a, b, t - 1) for (a, b), t in zip(sides, stride, strict=True)]
     ones, none = (1,) * len(stride), ((0, 0),) * len(stride)

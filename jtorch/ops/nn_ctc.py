@@ -13,7 +13,9 @@ from ._define import Array, op
 from .nn_common import not_implemented
 
 
-def _check(logp: Any, targets: Any, inputs: Any, lengths: Any, *, blank: int, zero_infinity: bool) -> None:
+def _check(
+    logp: Any, targets: Any, inputs: Any, lengths: Any, *, blank: int, zero_infinity: bool
+) -> None:
     if not logp.dtype.is_floating_point:
         raise not_implemented("ctc_loss_cpu", logp.dtype)
     if not 0 <= blank < logp.shape[2]:
@@ -34,7 +36,11 @@ def _negative_log_likelihood(logp: Any, targets: Any, inputs: Any, lengths: Any,
     t, n, _ = logp.shape
     s = 2 * targets.shape[1] + 1
     labels = jnp.full((n, s), blank, jnp.int64).at[:, 1::2].set(targets.astype(jnp.int64))
-    skip = jnp.zeros((n, s), bool).at[:, 2:].set((labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2]))
+    skip = (
+        jnp.zeros((n, s), bool)
+        .at[:, 2:]
+        .set((labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2]))
+    )
     low = jnp.asarray(-np.inf, logp.dtype)
 
     def emitted(at: Any) -> Any:
@@ -70,8 +76,12 @@ def _ctc_loss(
     return jnp.where(jnp.isinf(value), jnp.zeros_like(value), value) if zero_infinity else value
 
 
-def _forward(logp: Any, targets: Any, inputs: Any, lengths: Any, blank: int, zero_infinity: bool) -> Any:
-    value, back = jax.vjp(lambda x: _negative_log_likelihood(x, targets, inputs, lengths, blank), logp)
+def _forward(
+    logp: Any, targets: Any, inputs: Any, lengths: Any, blank: int, zero_infinity: bool
+) -> Any:
+    value, back = jax.vjp(
+        lambda x: _negative_log_likelihood(x, targets, inputs, lengths, blank), logp
+    )
     return value, (logp, inputs, value, back)
 
 
@@ -89,7 +99,9 @@ def _backward(blank: int, zero_infinity: bool, kept: Any, ct: Any) -> Any:
     return jnp.where(inside[..., None], whole, 0), None, None, None
 
 
-def _value(logp: Any, targets: Any, inputs: Any, lengths: Any, blank: int, zero_infinity: bool) -> Any:
+def _value(
+    logp: Any, targets: Any, inputs: Any, lengths: Any, blank: int, zero_infinity: bool
+) -> Any:
     return _negative_log_likelihood(logp, targets, inputs, lengths, blank)
 
 

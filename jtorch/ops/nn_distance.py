@@ -18,8 +18,10 @@ _F: Any = Promote.INT_TO_FLOAT
 def _similar_check(x1: Any, x2: Any, eps: Any, *, dim: int) -> None:
     common = x1.dtype.is_integral and x2.dtype.is_integral
     if common:
-        raise RuntimeError("expected common dtype to be floating point, yet common dtype is "
-                           f"{x1.dtype.scalar_name}")  # fmt: skip
+        raise RuntimeError(
+            "expected common dtype to be floating point, yet common dtype is "
+            f"{x1.dtype.scalar_name}"
+        )
 
 
 @op(promote=_F, broadcast=True, check=_similar_check, namespaces=("torch", "nn.functional"))
@@ -60,8 +62,13 @@ def pdist(input: Array, p: float = 2.0) -> Any:
     return norm_of(input[i] - input[j], float(p), -1)
 
 
-@op("_normalize", promote=_F, check=floats_only("linalg_vector_norm", complex_too=True), namespaces=(),
-    grad_name="Div")  # fmt: skip
+@op(
+    "_normalize",
+    promote=_F,
+    check=floats_only("linalg_vector_norm", complex_too=True),
+    namespaces=(),
+    grad_name="Div",
+)
 def _normalize(input: Array, eps: Scalar, p: float, dim: Any) -> Any:
     """input divided by its p-norm along `dim`, at least eps."""
     n = norm_of(input, float(p), dim, True)

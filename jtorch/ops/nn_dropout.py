@@ -18,14 +18,18 @@ _MASK: Any = {"differentiable": False, "dynamic": True, **_HIDDEN}
 
 @op("_keep_by_stream", **_MASK)
 def _keep_by_stream(words: Array, threshold: Scalar, shape: Any) -> Any:
-    """PyTorch's own draws: True where a 53-bit draw is below `threshold`; also the words after it."""
+    """PyTorch's own draws: True where a 53-bit draw is below `threshold`; also the words after
+    it.
+    """
     words, keep = rng_xla.bernoulli(words, prod(shape), jnp.asarray(threshold).astype(jnp.uint64))
     return keep.reshape(shape), words
 
 
 @op("_keep_by_key", **_MASK)
 def _keep_by_key(input: Array, seed: Scalar, p: Scalar, shape: Any) -> Any:
-    """True with probability p, where the input lives; every replica of a region has draws of its own."""
+    """True with probability p, where the input lives; every replica of a region has draws of its
+    own.
+    """
     key = jax.random.key(jnp.asarray(seed).astype(jnp.uint32))
     replica = replica_index()
     if replica is not None:

@@ -64,7 +64,12 @@ def _embedding_bag(
 ) -> Any:  # fmt: skip
     """The sum, mean or maximum of each bag of rows; bag i starts at offsets[i]."""
     bags = offsets.shape[0] - int(include_last_offset)
-    bag = jnp.searchsorted(offsets[:bags], jnp.arange(input.shape[0], dtype=offsets.dtype), side="right") - 1
+    bag = (
+        jnp.searchsorted(
+            offsets[:bags], jnp.arange(input.shape[0], dtype=offsets.dtype), side="right"
+        )
+        - 1
+    )
     counted = jnp.ones(input.shape[0], bool)
     if include_last_offset:
         counted = jnp.arange(input.shape[0], dtype=offsets.dtype) < offsets[-1]
@@ -92,7 +97,9 @@ def _bag_max(rows: Any, bag: Any, counted: Any, bags: int) -> Any:
     n = rows.shape[0]
     order = jnp.where(hit, jnp.arange(n, dtype=jnp.int64)[:, None], n)
     first = jnp.full((bags, rows.shape[1]), n, jnp.int64).at[bag].min(order)
-    found = jnp.take_along_axis(rows, jnp.minimum(first, n - 1), axis=0) if n else jnp.zeros_like(best)
+    found = (
+        jnp.take_along_axis(rows, jnp.minimum(first, n - 1), axis=0) if n else jnp.zeros_like(best)
+    )
     return jnp.where(first < n, found, jnp.zeros_like(found))
 
 
@@ -114,7 +121,9 @@ def _one_hot_max(input: Array, dim: int) -> Any:
 
 @op("_padded_rows", differentiable=False, **_HIDDEN)
 def _padded_rows(input: Array, lengths: Array, width: int) -> Any:
-    """Rows that lie one after the other, as a matrix of `width` columns (what follows a row: noise)."""
+    """Rows that lie one after the other, as a matrix of `width` columns (what follows a row:
+    noise).
+    """
     start = jnp.cumsum(lengths) - lengths
     places = start[:, None] + jnp.arange(width, dtype=lengths.dtype)
     return jnp.take(input, jnp.minimum(places, max(input.shape[0] - 1, 0)))

@@ -137,7 +137,9 @@ def _kl_div(input: Array, target: Array, log_target: bool, reduction: str) -> An
         return reduced(jnp.exp(target) * (target - input), reduction)
     positive = target > 0
     log_t = jnp.log(jnp.where(positive, target, jnp.ones_like(target)))
-    own = jnp.where(target == 0, jnp.zeros_like(target), target * jnp.where(target < 0, jnp.nan, log_t))
+    own = jnp.where(
+        target == 0, jnp.zeros_like(target), target * jnp.where(target < 0, jnp.nan, log_t)
+    )
     return reduced(own - target * input, reduction)
 
 
@@ -159,7 +161,9 @@ def _poisson_nll_loss(
 def _gaussian_nll_loss(
     input: Array, target: Array, var: Array, eps: Scalar, full: bool, reduction: str
 ) -> Any:
-    """Negative log likelihood of normal targets; the clamp of the variance is outside the gradient."""
+    """Negative log likelihood of normal targets; the clamp of the variance is outside the
+    gradient.
+    """
     var = var + lax.stop_gradient(jnp.maximum(var, eps) - var)
     loss = 0.5 * (jnp.log(var) + jnp.square(input - target) / var)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
@@ -185,14 +189,16 @@ def _hinge_embedding_loss(input: Array, target: Array, margin: Scalar, reduction
 
 def _cosine_loss_check(x1: Any, x2: Any, target: Any, margin: Any, reduction: str) -> None:
     if target.ndim not in (0, 1):
-        raise RuntimeError(
-            "0D or 1D target tensor expected, multi-target not supported"
-        )
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     sizes = f"{list(x1.shape)}, {list(x2.shape)} and {list(target.shape)}"
     if target.ndim == 1 and (x1.ndim != 2 or x2.ndim != 2):
-        raise RuntimeError(f"1D target tensor expects 2D input tensors, but found inputs with sizes {sizes}.")
+        raise RuntimeError(
+            f"1D target tensor expects 2D input tensors, but found inputs with sizes {sizes}."
+        )
     if target.ndim == 0 and (x1.ndim != 1 or x2.ndim != 1):
-        raise RuntimeError(f"0D target tensor expects 1D input tensors, but found inputs with sizes {sizes}.")
+        raise RuntimeError(
+            f"0D target tensor expects 1D input tensors, but found inputs with sizes {sizes}."
+        )
 
 
 @_row("_cosine_embedding_loss", check=_cosine_loss_check)
@@ -229,5 +235,3 @@ def _multilabel_soft_margin_loss(
     loss = -(target * log_sigmoid_of(input) + (1 - target) * log_sigmoid_of(-input))
     loss = loss if weight is None else loss * weight
     return reduced(jnp.sum(loss, axis=-1) / input.shape[-1], reduction)
-
-

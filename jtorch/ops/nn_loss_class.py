@@ -1,4 +1,6 @@
-"""Losses whose targets are classes: negative log likelihood, cross entropy, margins over classes."""
+"""Losses whose targets are classes: negative log likelihood, cross entropy, margins over
+classes.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,8 @@ def _check_nll_shapes(input: Any, target: Any) -> None:
             )
         if input.ndim == 4:
             raise RuntimeError(
-                f"input and target batch or spatial sizes don't match: target {list(target.shape)}, "
+                "input and target batch or spatial sizes don't match: target "
+                f"{list(target.shape)}, "
                 f"input {list(input.shape)}"
             )
         raise RuntimeError(
@@ -108,9 +111,7 @@ def _nll_loss(
 def _entropy_check(input: Any, target: Any, weight: Any, *, ignore_index: int, reduction: str,
                    label_smoothing: float) -> None:  # fmt: skip
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     if not input.dtype.is_floating_point:
         raise not_implemented("log_softmax_lastdim_kernel_impl", input.dtype)
     if target.shape == input.shape:
@@ -125,7 +126,8 @@ def _entropy_check(input: Any, target: Any, weight: Any, *, ignore_index: int, r
         if weight is not None and weight.shape != (classes,):
             raise RuntimeError(
                 "cross_entropy: weight tensor should be defined either for all "
-                f"{classes} classes or no classes but got weight tensor of shape: {list(weight.shape)}"
+                f"{classes} classes or no classes but got weight tensor of shape: "
+                f"{list(weight.shape)}"
             )
     else:
         _check_nll(input, target, weight)

@@ -108,10 +108,12 @@ def log_softmax_of(x: Any, dim: int) -> Any:
 def _pick_plain(axis: int, x: Any, index: Any) -> Any:
     """x[..., index, ...] along `axis`, one element per place of `index`; NaN outside.
 
-    Forward it is a gather.  Backward it is a comparison with an iota, which fuses with what follows,
-    instead of a scatter, which does not.
+    Forward it is a gather.  Backward it is a comparison with an iota, which fuses with what
+    follows, instead of a scatter, which does not.
     """
-    return jnp.take_along_axis(x, jnp.expand_dims(index, axis), axis=axis, mode="fill").squeeze(axis)
+    return jnp.take_along_axis(x, jnp.expand_dims(index, axis), axis=axis, mode="fill").squeeze(
+        axis
+    )
 
 
 pick = jax.custom_jvp(_pick_plain, nondiff_argnums=(0,))

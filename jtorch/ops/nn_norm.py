@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from ._define import Array, Operand, Promote, Scalar, op
@@ -27,7 +28,7 @@ def _affine(x: Any, weight: Any, bias: Any, shape: tuple[int, ...]) -> Any:
     return x if bias is None else x + bias.reshape(shape).astype(x.dtype)
 
 
-def _channels(x: Any) -> tuple[int, ...]:
+def _channels(x: Any) -> Any:
     return (1, x.shape[1]) + (1,) * (x.ndim - 2)
 
 
@@ -51,9 +52,7 @@ _NAMES = ("weight", "bias", "running_mean", "running_var")
 
 @op("_batch_norm_train", check=lambda x, w, b, eps: _floats("batch_norm")(x, w, b),
     grad_name="NativeBatchNorm", **_HIDDEN)  # fmt: skip
-def _batch_norm_train(
-    input: Array, weight: Array | None, bias: Array | None, eps: Scalar
-) -> Any:
+def _batch_norm_train(input: Array, weight: Array | None, bias: Array | None, eps: Scalar) -> Any:
     """Normalise every channel by its batch statistics; also the mean and the unbiased variance."""
     axes = (0, *range(2, input.ndim))
     mean, var = _moments(input, axes)
@@ -123,7 +122,9 @@ def _layer_check(input: Any, weight: Any, bias: Any, eps: Any, *, normalized_sha
         raise not_implemented("LayerNormKernelImpl", input.dtype)
 
 
-@op(check=_layer_check, namespaces=("torch", "nn.functional"), grad_name="NativeLayerNorm", **_INPUT)
+@op(
+    check=_layer_check, namespaces=("torch", "nn.functional"), grad_name="NativeLayerNorm", **_INPUT
+)
 def layer_norm(
     input: Array, normalized_shape: Any, weight: Array | None = None, bias: Array | None = None,
     eps: Scalar = 1e-5,
@@ -149,7 +150,7 @@ def rms_norm(
     n = len(normalized_shape) if isinstance(normalized_shape, tuple) else 1
     axes = tuple(range(input.ndim - n, input.ndim))
     if eps is None:
-        eps = jnp.finfo(input.dtype).eps
+        eps = float(np.finfo(input.dtype).eps)
     square = jnp.mean(jnp.square(input), axis=axes, keepdims=True)
     return _affine(input * lax.rsqrt(square + eps), weight, None, input.shape[input.ndim - n :])
 
@@ -176,15 +177,15 @@ def _group_check(input: Any, weight: Any, bias: Any, eps: Any, *, num_groups: in
         raise not_implemented("GroupNormKernelImpl", input.dtype)
 
 
-@op(check=_group_check, namespaces=("torch", "nn.functional"), grad_name="NativeGroupNorm", **_INPUT)
+@op(
+    check=_group_check, namespaces=("torch", "nn.functional"), grad_name="NativeGroupNorm", **_INPUT
+)
 def group_norm(
     input: Array, num_groups: int, weight: Array | None = None, bias: Array | None = None,
     eps: Scalar = 1e-5,
 ) -> Any:  # fmt: skip
     """Normalise groups of channels of every sample."""
-    split = input.reshape(
-        input.shape[0], num_groups, prod(input.shape[1:]) // num_groups
-    )
+    split = input.reshape(input.shape[0], num_groups, prod(input.shape[1:]) // num_groups)
     mean, var = _moments(split, (2,))
     y = ((split - mean) * lax.rsqrt(var + eps)).reshape(input.shape)
     return _affine(y, weight, bias, _channels(input))

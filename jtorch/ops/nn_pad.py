@@ -68,18 +68,24 @@ def _check_sides(input: Any, pad: Any, i: int, mode: str) -> None:
 def pad(input: Array, pad: Any, mode: str = "constant", value: Scalar | None = None) -> Any:
     """Extend (or, where negative, cut) the last dimensions, given last dimension first."""
     n = len(pad) // 2
-    sides = [(0, 0)] * (input.ndim - n) + [tuple(pad[2 * i : 2 * i + 2]) for i in reversed(range(n))]
+    sides = [(0, 0)] * (input.ndim - n) + [
+        tuple(pad[2 * i : 2 * i + 2]) for i in reversed(range(n))
+    ]
     if mode == "constant":
         fill = jnp.asarray(0 if value is None else value).astype(input.dtype)
         return lax.pad(input, fill, [(a, b, 0) for a, b in sides])
     grown = [(max(a, 0), max(b, 0)) for a, b in sides]
-    cut = tuple(slice(max(-a, 0), s - max(-b, 0)) for (a, b), s in zip(sides, input.shape, strict=True))
+    cut = tuple(
+        slice(max(-a, 0), s - max(-b, 0)) for (a, b), s in zip(sides, input.shape, strict=True)
+    )
     if mode == "circular":
         input, grown = input[cut], grown
         return jnp.pad(input, grown, mode="wrap")
     padded = jnp.pad(input, grown, mode=_MODES[mode])
     return padded[
-        tuple(slice(max(-a, 0), s - max(-b, 0)) for (a, b), s in zip(sides, padded.shape, strict=True))
+        tuple(
+            slice(max(-a, 0), s - max(-b, 0)) for (a, b), s in zip(sides, padded.shape, strict=True)
+        )
     ]
 
 
@@ -90,10 +96,13 @@ def _shuffle_check(input: Any, *, upscale_factor: int) -> None:
             f"{input.ndim} dimension(s)"
         )
     if upscale_factor <= 0:
-        raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {upscale_factor}")
+        raise RuntimeError(
+            f"pixel_shuffle expects a positive upscale_factor, but got {upscale_factor}"
+        )
     if input.shape[-3] % upscale_factor**2:
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the "
+            "square of "
             f"upscale_factor, but input.size(-3)={input.shape[-3]} is not divisible by "
             f"{upscale_factor**2}"
         )
@@ -146,7 +155,9 @@ def _channels_check(input: Any, *, groups: int) -> None:
             f"{list(input.shape)}"
         )
     if groups <= 0:
-        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
     if input.shape[1] % groups:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {input.shape[1]} channels and "
@@ -187,19 +198,28 @@ def _check_blocks(**settings: Any) -> None:
         if min(value) < least:
             what = "non-negative" if least == 0 else "greater than zero"
             raise RuntimeError(
-                f"{name} should be {what}, but got {name}_height: {value[0]} {name}_width: {value[1]}"
+                f"{name} should be {what}, but got {name}_height: {value[0]} {name}_width: "
+                f"{value[1]}"
             )
 
 
-def _unfold_check(input: Any, *, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> None:
-    _check_blocks(kernel=ntuple(kernel_size, 2), dilation=ntuple(dilation, 2),
-                  padding=ntuple(padding, 2), stride=ntuple(stride, 2))  # fmt: skip
+def _unfold_check(
+    input: Any, *, kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> None:
+    _check_blocks(
+        kernel=ntuple(kernel_size, 2),
+        dilation=ntuple(dilation, 2),
+        padding=ntuple(padding, 2),
+        stride=ntuple(stride, 2),
+    )
     if input.ndim not in (3, 4) or 0 in input.shape[1:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
             f"dimensions for input, but got: {list(input.shape)}"
         )
-    blocks = _blocks(input.shape[-2:], *(ntuple(x, 2) for x in (kernel_size, dilation, padding, stride)))
+    blocks = _blocks(
+        input.shape[-2:], *(ntuple(x, 2) for x in (kernel_size, dilation, padding, stride))
+    )
     if min(blocks) < 1:
         raise RuntimeError(
             f"Given input with spatial size ({input.shape[-2]}, {input.shape[-1]}), "
@@ -220,26 +240,39 @@ def _unfold(
 ) -> Any:
     """Sliding blocks as columns: (N, C, H, W) to (N, C * kh * kw, blocks)."""
     x = input if input.ndim == 4 else input[None]
-    kernel, dilation, padding, stride = (ntuple(a, 2) for a in (kernel_size, dilation, padding, stride))
+    kernel, dilation, padding, stride = (
+        ntuple(a, 2) for a in (kernel_size, dilation, padding, stride)
+    )
     blocks = _blocks(x.shape[-2:], kernel, dilation, padding, stride)
     padded = jnp.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
     parts = []
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            parts.append(_block_elements(padded, (i * dilation[0], j * dilation[1]), blocks, stride))
+            parts.append(
+                _block_elements(padded, (i * dilation[0], j * dilation[1]), blocks, stride)
+            )
     columns = jnp.stack(parts, axis=2).reshape(x.shape[0], x.shape[1] * prod(kernel), prod(blocks))
     return columns if input.ndim == 4 else columns[0]
 
 
 def _block_elements(padded: Any, start: Any, blocks: Any, stride: Any) -> Any:
-    rows, cols = (slice(a, a + (b - 1) * t + 1, t) for a, b, t in zip(start, blocks, stride, strict=True))
+    rows, cols = (
+        slice(a, a + (b - 1) * t + 1, t) for a, b, t in zip(start, blocks, stride, strict=True)
+    )
     return padded[:, :, rows, cols]
 
 
-def _fold_check(input: Any, *, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> None:  # noqa: E501
+def _fold_check(
+    input: Any, *, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> None:
     kernel = ntuple(kernel_size, 2)
-    _check_blocks(output_size=ntuple(output_size, 2), kernel_size=kernel, dilation=ntuple(dilation, 2),
-                  padding=ntuple(padding, 2), stride=ntuple(stride, 2))  # fmt: skip
+    _check_blocks(
+        output_size=ntuple(output_size, 2),
+        kernel_size=kernel,
+        dilation=ntuple(dilation, 2),
+        padding=ntuple(padding, 2),
+        stride=ntuple(stride, 2),
+    )
     if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
         raise RuntimeError(
             "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and "
@@ -247,7 +280,8 @@ def _fold_check(input: Any, *, output_size: Any, kernel_size: Any, dilation: Any
         )
     if input.shape[-2] % prod(kernel):
         raise RuntimeError(
-            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but "
+            "Expected size of input's dimension 1 to be divisible by the product of "
+            "kernel_size, but "
             f"got input.size(1)={input.shape[-2]} and kernel_size={_pair(kernel)}."
         )
     settings = (output_size, kernel_size, dilation, padding, stride)
@@ -255,7 +289,8 @@ def _fold_check(input: Any, *, output_size: Any, kernel_size: Any, dilation: Any
     if min(blocks) < 1 or input.shape[-1] != prod(blocks):
         raise RuntimeError(
             f"Given output_size={_pair(output_size)}, kernel_size={_pair(kernel_size)}, "
-            f"dilation={_pair(dilation)}, padding={_pair(padding)}, stride={_pair(stride)}, expected "
+            f"dilation={_pair(dilation)}, padding={_pair(padding)}, stride={_pair(stride)}, "
+            "expected "
             f"size of input's dimension 2 to match the calculated number of sliding blocks "
             f"{blocks[0]} * {blocks[1]} = {prod(blocks)}, but got input.size(2)={input.shape[-1]}."
         )
@@ -263,9 +298,13 @@ def _fold_check(input: Any, *, output_size: Any, kernel_size: Any, dilation: Any
 
 @op(check=_fold_check, linear=True, namespaces=("nn.functional",), grad_name="Col2Im")
 def fold(
-    input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
+    input: Array,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
     stride: Any = 1,
-) -> Any:  # fmt: skip
+) -> Any:
     """Sum columns back into the places they were taken from by `unfold`."""
     x = input if input.ndim == 3 else input[None]
     size, kernel, dilation, padding, stride = (
@@ -277,7 +316,9 @@ def fold(
     total = jnp.zeros((x.shape[0], parts.shape[1], *grown), x.dtype)
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            total = total + _spread(parts[:, :, i, j], (i * dilation[0], j * dilation[1]), stride, grown)
+            total = total + _spread(
+                parts[:, :, i, j], (i * dilation[0], j * dilation[1]), stride, grown
+            )
     y = total[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
     return y if input.ndim == 3 else y[0]
 

@@ -24,14 +24,22 @@ Ints = tuple[int, ...]
 _HIDDEN: Any = {"namespaces": ()}
 
 
-def _check_windows(name: str, n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool) -> None:  # noqa: E501
+def _check_windows(
+    name: str, n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
+) -> None:
     """What torch's pools demand of their window settings."""
     if x.dtype.name == "bool" or x.dtype.is_complex:
         raise not_implemented(name, x.dtype)
     settings = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     for what, value in settings.items():
-        if isinstance(value, tuple) and len(value) not in (1, n, *((0,) if what == "stride" else ())):
-            raise RuntimeError(f"{name}: {what} must either be a single int, or a tuple of {_WORD[n]} ints")
+        if isinstance(value, tuple) and len(value) not in (
+            1,
+            n,
+            *((0,) if what == "stride" else ()),
+        ):
+            raise RuntimeError(
+                f"{name}: {what} must either be a single int, or a tuple of {_WORD[n]} ints"
+            )
     kernel, padding, dilation = ntuple(kernel, n), ntuple(padding, n), ntuple(dilation, n)
     stride = strides(stride, kernel)
     if x.ndim not in (n + 1, n + 2):
@@ -44,7 +52,9 @@ def _check_windows(name: str, n: int, x: Any, kernel: Any, stride: Any, padding:
     if min(stride) <= 0:
         raise RuntimeError(f"stride should be greater than zero, but got {_hw('d', stride)}")
     if min(dilation) <= 0:
-        raise RuntimeError(f"dilation should be greater than zero, but got {_hw('dilation', dilation)}")
+        raise RuntimeError(
+            f"dilation should be greater than zero, but got {_hw('dilation', dilation)}"
+        )
     if min(padding) < 0:
         raise RuntimeError(f"pad must be non-negative, but got pad: {min(padding)}")
     for p, k, d in zip(padding, kernel, dilation, strict=True):
@@ -66,7 +76,9 @@ def _hw(prefix: str, values: Ints) -> str:
     return " ".join(f"{prefix}{a}: {v}" for a, v in zip(names, order, strict=True))
 
 
-def _check_outputs(n: int, x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool) -> None:  # noqa: E501
+def _check_outputs(
+    n: int, x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool
+) -> None:
     spatial = x.shape[x.ndim - n :]
     if 0 in x.shape[x.ndim - n - 1 :]:
         raise RuntimeError(
@@ -74,14 +86,16 @@ def _check_outputs(n: int, x: Any, kernel: Ints, stride: Ints, padding: Ints, di
             f"input, but got:{list(x.shape)}"
         )
     out = [
-        output_size(*each, ceil) for each in zip(spatial, kernel, stride, padding, dilation, strict=True)
+        output_size(*each, ceil)
+        for each in zip(spatial, kernel, stride, padding, dilation, strict=True)
     ]
     if min(out) < 1:
         channels = x.shape[x.ndim - n - 1]
         before = "x".join(map(str, (channels, *spatial)))
         after = "x".join(map(str, (channels, *out)))
         raise RuntimeError(
-            f"Given input size: ({before}). Calculated output size: ({after}). Output size is too small"
+            f"Given input size: ({before}). Calculated output size: ({after}). Output size is "
+            "too small"
         )
 
 
@@ -91,7 +105,9 @@ def strides(stride: Any, kernel: Ints) -> Ints:
 
 
 def _max_check(n: int) -> Any:
-    def check(x: Any, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:  # noqa: E501
+    def check(
+        x: Any, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> None:
         name = f"max_pool{n}d"
         _check_windows(name, n, x, kernel_size, stride, padding, dilation, ceil_mode)
 
@@ -99,25 +115,61 @@ def _max_check(n: int) -> Any:
 
 
 def _declare_max(n: int) -> None:
-    def plain(input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0,
-              dilation: Any = 1, ceil_mode: bool = False) -> Any:  # fmt: skip
+    def plain(
+        input: Array,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> Any:
         kernel = ntuple(kernel_size, n)
-        return max_windows(input, kernel, strides(stride, kernel), ntuple(padding, n),
-                           ntuple(dilation, n), ceil_mode, False)  # fmt: skip
+        return max_windows(
+            input,
+            kernel,
+            strides(stride, kernel),
+            ntuple(padding, n),
+            ntuple(dilation, n),
+            ceil_mode,
+            False,
+        )
 
-    def indexed(input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0,
-                dilation: Any = 1, ceil_mode: bool = False) -> Any:  # fmt: skip
+    def indexed(
+        input: Array,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> Any:
         kernel = ntuple(kernel_size, n)
-        return max_windows(input, kernel, strides(stride, kernel), ntuple(padding, n),
-                           ntuple(dilation, n), ceil_mode, True)  # fmt: skip
+        return max_windows(
+            input,
+            kernel,
+            strides(stride, kernel),
+            ntuple(padding, n),
+            ntuple(dilation, n),
+            ceil_mode,
+            True,
+        )
 
     what = f"The maximum of every window over the last {n} dimensions"
     name = f"max_pool{n}d"
-    op(name, check=_max_check(n), namespaces=("torch",), grad_name=f"MaxPool{n}DWithIndices",
-       doc=f"{what}.")(plain)  # fmt: skip
+    op(
+        name,
+        check=_max_check(n),
+        namespaces=("torch",),
+        grad_name=f"MaxPool{n}DWithIndices",
+        doc=f"{what}.",
+    )(plain)
     spaces = ("torch", "nn.functional") if n == 1 else ("nn.functional",)
-    op(f"{name}_with_indices", check=_max_check(n), namespaces=spaces,
-       grad_name=f"MaxPool{n}DWithIndices", doc=f"{what}, and where it is.")(indexed)  # fmt: skip
+    op(
+        f"{name}_with_indices",
+        check=_max_check(n),
+        namespaces=spaces,
+        grad_name=f"MaxPool{n}DWithIndices",
+        doc=f"{what}, and where it is.",
+    )(indexed)
 
 
 for _n in (1, 2, 3):
@@ -125,8 +177,16 @@ for _n in (1, 2, 3):
 
 
 def _avg_check(n: int) -> Any:
-    def check(x: Any, *, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-              count_include_pad: bool, divisor_override: Any = None) -> None:  # fmt: skip
+    def check(
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor_override: Any = None,
+    ) -> None:
         _check_windows(f"avg_pool{n}d", n, x, kernel_size, stride, padding, 1, ceil_mode)
         if divisor_override == 0:
             raise RuntimeError("divisor must be not zero")
@@ -135,13 +195,19 @@ def _avg_check(n: int) -> Any:
 
 
 def _average(
-    x: Any, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, count_include_pad: bool,
+    x: Any,
+    kernel: Ints,
+    stride: Ints,
+    padding: Ints,
+    ceil_mode: bool,
+    count_include_pad: bool,
     divisor: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     n = len(kernel)
     spatial = x.shape[x.ndim - n :]
     out = tuple(
-        output_size(s, k, t, p, 1, ceil_mode) for s, k, t, p in zip(spatial, kernel, stride, padding, strict=True)
+        output_size(s, k, t, p, 1, ceil_mode)
+        for s, k, t, p in zip(spatial, kernel, stride, padding, strict=True)
     )
     wide = x.astype(jnp.float32) if x.dtype.itemsize == 2 and x.dtype.kind != "i" else x
     total = sum_windows(wide, out, kernel, stride, padding)
@@ -152,7 +218,9 @@ def _average(
     return (total / jnp.asarray(divisor, total.dtype)).astype(x.dtype)
 
 
-def _window_counts(spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, include: bool) -> Any:  # noqa: E501
+def _window_counts(
+    spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, include: bool
+) -> Any:
     """How many elements each window has; torch cuts windows off at the padded input's end."""
     counts: Any = np.ones((), np.int64)
     for s, o, k, t, p in zip(spatial, out, kernel, stride, padding, strict=True):
@@ -165,42 +233,81 @@ def _window_counts(spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding
 
 @op(check=_avg_check(1), namespaces=("torch", "nn.functional"))
 def avg_pool1d(
-    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
-) -> Any:  # fmt: skip
+) -> Any:
     """The mean of every window over the last dimension."""
     kernel = ntuple(kernel_size, 1)
-    return _average(input, kernel, strides(stride, kernel), ntuple(padding, 1), ceil_mode,
-                    count_include_pad, None)  # fmt: skip
+    return _average(
+        input,
+        kernel,
+        strides(stride, kernel),
+        ntuple(padding, 1),
+        ceil_mode,
+        count_include_pad,
+        None,
+    )
 
 
 @op(out=True, check=_avg_check(2), namespaces=("nn.functional",))
 def avg_pool2d(
-    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: Any = None,
-) -> Any:  # fmt: skip
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
+) -> Any:
     """The mean of every window over the last two dimensions."""
     kernel = ntuple(kernel_size, 2)
-    return _average(input, kernel, strides(stride, kernel), ntuple(padding, 2), ceil_mode,
-                    count_include_pad, divisor_override)  # fmt: skip
+    return _average(
+        input,
+        kernel,
+        strides(stride, kernel),
+        ntuple(padding, 2),
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
 
 
 @op(out=True, check=_avg_check(3), namespaces=("nn.functional",))
 def avg_pool3d(
-    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: Any = None,
-) -> Any:  # fmt: skip
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
+) -> Any:
     """The mean of every window over the last three dimensions."""
     kernel = ntuple(kernel_size, 3)
-    return _average(input, kernel, strides(stride, kernel), ntuple(padding, 3), ceil_mode,
-                    count_include_pad, divisor_override)  # fmt: skip
+    return _average(
+        input,
+        kernel,
+        strides(stride, kernel),
+        ntuple(padding, 3),
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
 
 
 @op("_lp_pool", promote=Promote.DEFAULT, **_HIDDEN)
-def _lp_pool(input: Array, norm_type: Scalar, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
+def _lp_pool(
+    input: Array, norm_type: Scalar, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Any:
     """(sum of x ** p) ** (1 / p) of every window."""
     ones = (0,) * len(kernel_size)
-    mean = _average(input**norm_type, kernel_size, strides(stride, kernel_size), ones, ceil_mode, True, None)
+    mean = _average(
+        input**norm_type, kernel_size, strides(stride, kernel_size), ones, ceil_mode, True, None
+    )
     positive = jnp.sign(mean) * jnp.maximum(jnp.abs(mean), 0)
     return (positive * prod(kernel_size)) ** (1 / norm_type)
 
@@ -279,13 +386,22 @@ def _declare_adaptive(n: int) -> None:
         return table_max(input, adaptive_table(spatial, out), out, True)
 
     spaces = ("torch", "nn.functional") if n == 1 else ("nn.functional",)
-    op(f"adaptive_avg_pool{n}d", check=_adaptive_check("avg", n), namespaces=spaces,
-       promote=Promote.INT_TO_FLOAT, linear=True,
-       doc=f"Means over windows that share out the last {n} dimensions.")(average)  # fmt: skip
-    max_spaces = ("nn.functional:" + f"adaptive_max_pool{n}d_with_indices",)
+    op(
+        f"adaptive_avg_pool{n}d",
+        check=_adaptive_check("avg", n),
+        namespaces=spaces,
+        promote=Promote.INT_TO_FLOAT,
+        linear=True,
+        doc=f"Means over windows that share out the last {n} dimensions.",
+    )(average)
+    max_spaces: tuple[str, ...] = ("nn.functional:" + f"adaptive_max_pool{n}d_with_indices",)
     max_spaces += ("torch:adaptive_max_pool1d",) if n == 1 else ()
-    op(f"adaptive_max_pool{n}d", check=_adaptive_check("max", n), namespaces=max_spaces,
-       doc=f"Maxima over windows that share out the last {n} dimensions, and where.")(maximum)  # fmt: skip
+    op(
+        f"adaptive_max_pool{n}d",
+        check=_adaptive_check("max", n),
+        namespaces=max_spaces,
+        doc=f"Maxima over windows that share out the last {n} dimensions, and where.",
+    )(maximum)
 
 
 for _n in (1, 2, 3):
@@ -295,7 +411,7 @@ for _n in (1, 2, 3):
 def _unpool_check(input: Any, indices: Any, *, size: Any) -> None:
     if indices.dtype.name != "int64":
         raise RuntimeError(
-            "elements in indices should be type int64 but got: " f"{indices.dtype.scalar_name}"
+            f"elements in indices should be type int64 but got: {indices.dtype.scalar_name}"
         )
     if input.shape != indices.shape:
         raise RuntimeError(

@@ -18,7 +18,9 @@ _HIDDEN: Any = {"namespaces": ()}
 _AXES = {1: "W", 2: "HW", 3: "DHW"}
 
 
-def _upsample_check(input: Any, *, size: Any, scales: Any, mode: str, align_corners: bool, antialias: bool) -> None:  # noqa: E501
+def _upsample_check(
+    input: Any, *, size: Any, scales: Any, mode: str, align_corners: bool, antialias: bool
+) -> None:
     before = input.shape[2:]
     if min(before) < 1 or min(size) < 1:
         names = _AXES[len(size)]
@@ -29,7 +31,8 @@ def _upsample_check(input: Any, *, size: Any, scales: Any, mode: str, align_corn
         )
     if 0 in input.shape[1:]:
         raise RuntimeError(
-            f"Non-empty {input.ndim}D data tensor expected but got a tensor with sizes {list(input.shape)}"
+            f"Non-empty {input.ndim}D data tensor expected but got a tensor with sizes "
+            f"{list(input.shape)}"
         )
     if not input.dtype.is_floating_point and input.dtype.name != "uint8":
         kernel = "compute_indices_weights_nearest" if "nearest" in mode else "upsample"
@@ -37,7 +40,9 @@ def _upsample_check(input: Any, *, size: Any, scales: Any, mode: str, align_corn
 
 
 @op("_upsample", check=_upsample_check, linear=True, grad_name="Upsample", **_HIDDEN)
-def _upsample(input: Array, size: Any, scales: Any, mode: str, align_corners: bool, antialias: bool) -> Any:
+def _upsample(
+    input: Array, size: Any, scales: Any, mode: str, align_corners: bool, antialias: bool
+) -> Any:
     """Resize the spatial dimensions one after the other."""
     real: Any = np.float64 if input.dtype == jnp.float64 else np.float32
     whole = input.dtype == jnp.uint8
@@ -55,7 +60,9 @@ def _upsample(input: Array, size: Any, scales: Any, mode: str, align_corners: bo
     return x.astype(input.dtype)
 
 
-def _table(mode: str, before: int, out: int, scale: Any, align: bool, antialias: bool, real: Any) -> Any:
+def _table(
+    mode: str, before: int, out: int, scale: Any, align: bool, antialias: bool, real: Any
+) -> Any:
     if antialias:
         return resample.antialiased(mode, before, out, scale, align, real)
     if mode in ("nearest", "nearest-exact"):
@@ -64,7 +71,9 @@ def _table(mode: str, before: int, out: int, scale: Any, align: bool, antialias:
     return make(before, out, scale, align, real)
 
 
-def _grid_check(input: Any, grid: Any, *, mode: str, padding_mode: str, align_corners: bool) -> None:
+def _grid_check(
+    input: Any, grid: Any, *, mode: str, padding_mode: str, align_corners: bool
+) -> None:
     if input.shape[0] != grid.shape[0]:
         raise RuntimeError(
             "grid_sampler(): expected grid and input to have same batch size, but got input with "
@@ -78,7 +87,8 @@ def _grid_check(input: Any, grid: Any, *, mode: str, padding_mode: str, align_co
     for d in range(2, input.ndim):
         if input.shape[d] == 0:
             raise RuntimeError(
-                "grid_sampler(): expected input to have non-empty spatial dimensions, but input has "
+                "grid_sampler(): expected input to have non-empty spatial dimensions, but "
+                "input has "
                 f"sizes {list(input.shape)} with dimension {d} being empty"
             )
     if input.ndim not in (4, 5) or input.ndim != grid.ndim:
@@ -95,7 +105,9 @@ def _grid_check(input: Any, grid: Any, *, mode: str, padding_mode: str, align_co
 
 
 @op("_grid_sample", check=_grid_check, grad_name="GridSampler2D", **_HIDDEN)
-def _grid_sample(input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool) -> Any:
+def _grid_sample(
+    input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool
+) -> Any:
     """The input at places given in [-1, 1], x first."""
     sizes = input.shape[2:]
     n = len(sizes)
@@ -105,14 +117,12 @@ def _grid_sample(input: Array, grid: Array, mode: str, padding_mode: str, align_
     at = [_padded(x, s, padding_mode, align_corners) for x, s in zip(at, sizes, strict=True)]
     if mode == "nearest":
         places = [jnp.round(jax.lax.stop_gradient(x)) for x in at]
-        return _value_at(input, places) + 0 * sum(jnp.sum(x) * 0 for x in at).astype(input.dtype)
+        return _value_at(input, places)
     low = [jnp.floor(jax.lax.stop_gradient(x)) for x in at]
     total = 0
     for corner in itertools.product((0, 1), repeat=n):
         places = [b + c for b, c in zip(low, corner, strict=True)]
-        weight = prod(
-            (x - b if c else b + 1 - x) for x, b, c in zip(at, low, corner, strict=True)
-        )
+        weight = prod((x - b if c else b + 1 - x) for x, b, c in zip(at, low, corner, strict=True))
         total = total + _value_at(input, places) * weight[:, None]
     return total
 
@@ -126,7 +136,9 @@ def _padded(x: Any, size: int, mode: str, align: bool) -> Any:
         x = _reflected(x, 0, 2 * (size - 1)) if align else _reflected(x, -1, 2 * size - 1)
     if mode != "zeros":
         # torch's clip has no gradient at the borders themselves
-        x = jnp.where(x <= 0, jnp.zeros_like(x), jnp.where(x >= size - 1, jnp.full_like(x, size - 1), x))
+        x = jnp.where(
+            x <= 0, jnp.zeros_like(x), jnp.where(x >= size - 1, jnp.full_like(x, size - 1), x)
+        )
     return x
 
 
@@ -143,7 +155,8 @@ def _reflected(x: Any, twice_low: int, twice_high: int) -> Any:
 def _value_at(input: Any, places: Any) -> Any:
     """input[n, :, *places], zero outside; places are whole numbers in floating point."""
     n, c, *sizes = input.shape
-    inside, flat = True, 0
+    inside: Any = True
+    flat: Any = 0
     for x, s in zip(places, sizes, strict=True):
         inside = inside & (x >= 0) & (x < s)
         flat = flat * s + jnp.clip(jnp.where(jnp.isnan(x), -1, x), 0, s - 1).astype(jnp.int32)

@@ -26,7 +26,9 @@ def output_size(
     return out
 
 
-def padded_for(x: Any, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, fill: Any) -> Any:  # noqa: E501
+def padded_for(
+    x: Any, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, fill: Any
+) -> Any:
     """x with `fill` around it, so that every window lies inside."""
     n = len(out)
     sides = []
@@ -38,8 +40,12 @@ def padded_for(x: Any, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dil
     return lax.pad(x, jnp.asarray(fill, x.dtype), config)
 
 
-def shifted(padded: Any, out: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Iterator[tuple[Ints, Any]]:  # noqa: E501
-    """Every window element in row-major order: its place in the window, and its values over `out`."""
+def shifted(
+    padded: Any, out: Ints, kernel: Ints, stride: Ints, dilation: Ints
+) -> Iterator[tuple[Ints, Any]]:
+    """Every window element in row-major order: its place in the window, and its values over
+    `out`.
+    """
     lead = padded.ndim - len(out)
     for at in itertools.product(*map(range, kernel)):
         start = [0] * lead + [i * d for i, d in zip(at, dilation, strict=True)]
@@ -51,25 +57,31 @@ def shifted(padded: Any, out: Ints, kernel: Ints, stride: Ints, dilation: Ints) 
 
 def lowest(dtype: Any) -> Any:
     """What a maximum starts from."""
-    return -np.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
+    return -np.inf if jnp.issubdtype(dtype, jnp.floating) else np.iinfo(dtype).min
 
 
 def max_windows(
     x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool,
     indices: bool,
 ) -> Any:  # fmt: skip
-    """The first maximum of every window (a NaN counts as larger), and its flat place in the input."""
+    """The first maximum of every window (a NaN counts as larger), and its flat place in the
+    input.
+    """
     n = len(kernel)
     spatial = x.shape[x.ndim - n :]
     out = tuple(
-        output_size(*each, ceil_mode) for each in zip(spatial, kernel, stride, padding, dilation, strict=True)
+        output_size(*each, ceil_mode)
+        for each in zip(spatial, kernel, stride, padding, dilation, strict=True)
     )
     if prod(kernel) > SHIFTS:
-        return table_max(x, window_table(spatial, out, kernel, stride, padding, dilation), out, indices)
+        return table_max(
+            x, window_table(spatial, out, kernel, stride, padding, dilation), out, indices
+        )
     padded = padded_for(x, out, kernel, stride, padding, dilation, lowest(x.dtype))
-    best, place = None, None
+    best: Any = None
+    place: Any = None
     for at, values in shifted(padded, out, kernel, stride, dilation):
-        here = _flat_place(at, spatial, out, stride, padding, dilation) if indices else None
+        here: Any = _flat_place(at, spatial, out, stride, padding, dilation) if indices else None
         if best is None:
             best, place = values, here if here is None else jnp.broadcast_to(here, values.shape)
             first_inside = _inside(at, spatial, out, stride, padding, dilation)
@@ -115,11 +127,15 @@ def _inside(at: Ints, spatial: Ints, *window: Ints) -> Any:
     n = len(spatial)
     mask = np.ones((1,) * n, bool)
     for i, position in enumerate(_positions(at, *window)):
-        mask = mask & ((position >= 0) & (position < spatial[i])).reshape(_axis_shape(n, i, len(position)))
+        mask = mask & ((position >= 0) & (position < spatial[i])).reshape(
+            _axis_shape(n, i, len(position))
+        )
     return mask
 
 
-def window_table(spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:  # noqa: E501
+def window_table(
+    spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> Any:
     """Flat input indices (windows, elements), -1 where an element lies in the padding."""
     axes = [
         np.arange(o)[:, None] * s - p + np.arange(k)[None] * d
@@ -173,7 +189,9 @@ def sum_windows(x: Any, out: Ints, kernel: Ints, stride: Ints, padding: Ints) ->
     padded = padded_for(x, out, kernel, stride, padding, ones, 0)
     if prod(kernel) > SHIFTS:
         lead = (1,) * (x.ndim - n)
-        return lax.reduce_window(padded, np.zeros((), x.dtype), lax.add, lead + kernel, lead + stride, "VALID")
+        return lax.reduce_window(
+            padded, np.zeros((), x.dtype), lax.add, lead + kernel, lead + stride, "VALID"
+        )
     total = None
     for _, values in shifted(padded, out, kernel, stride, ones):
         total = values if total is None else total + values
