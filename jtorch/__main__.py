@@ -21,7 +21,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )  # fmt: skip
     p.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="the JAX platform to run on")
-    p.add_argument("--eager", action="store_true", help="run each op as it is called (for debugging)")
+    p.add_argument(
+        "--eager", action="store_true", help="run each op as it is called (for debugging)"
+    )
     p.add_argument("--report", action="store_true", help="print every sync and compile at exit")
     p.add_argument("--cache-dir", help="keep compiled programs in this folder between runs")
     p.add_argument("--version", action="store_true", help="print the version and exit")
@@ -48,7 +50,9 @@ def main(argv: list[str] | None = None) -> None:
     if options.device:
         import jax
 
-        jax.config.update("jax_platforms", {"gpu": "cuda,cpu", "tpu": "tpu,cpu"}.get(options.device, "cpu"))
+        jax.config.update(
+            "jax_platforms", {"gpu": "cuda,cpu", "tpu": "tpu,cpu"}.get(options.device, "cpu")
+        )
     if options.eager:
         os.environ["JTORCH_EXECUTION"] = "eager"
         from ._engine.config import config
@@ -113,7 +117,10 @@ def _run(kind: str, rest: list[str]) -> None:
 def _is_ours(filename: str) -> bool:
     from ._engine.stats import PACKAGE
 
-    return filename.startswith((PACKAGE, "<jtorch", "<frozen runpy")) or f"{os.sep}jax{os.sep}" in filename
+    return (
+        filename.startswith((PACKAGE, "<jtorch", "<frozen runpy"))
+        or f"{os.sep}jax{os.sep}" in filename
+    )
 
 
 def trim(tb: Any) -> Any:

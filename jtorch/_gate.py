@@ -176,7 +176,9 @@ def _freeze(x: Any) -> Any:
     return x
 
 
-def dual_call(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> tuple[Any, list[Dual], Any]:
+def dual_call(
+    op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]
+) -> tuple[Any, list[Dual], Any]:
     """Record one op on tensors and numbers; returns its signature, result duals and flat operands."""
     flat: list[Any] = []
     spec: list[Any] = []

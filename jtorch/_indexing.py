@@ -83,7 +83,11 @@ def _constant(target: Any, new: Any) -> Any:
 
 def _only_mask(tensors: list[Any]) -> bool:
     given = [t for t in tensors if t is not None]
-    return len(given) == 1 and tensors[0] is not None and given[0].dtype in (_dtype.bool_, _dtype.uint8)
+    return (
+        len(given) == 1
+        and tensors[0] is not None
+        and given[0].dtype in (_dtype.bool_, _dtype.uint8)
+    )
 
 
 def _without_mask(t: Any) -> Any:
@@ -162,7 +166,11 @@ def _normal(item: Any) -> Any:
         if aval.dtype.is_floating_point or aval.dtype.is_complex:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         array = item._value.array
-        if aval.ndim == 0 and aval.dtype.name not in ("bool", "uint8") and type(array) is np.ndarray:
+        if (
+            aval.ndim == 0
+            and aval.dtype.name not in ("bool", "uint8")
+            and type(array) is np.ndarray
+        ):
             return int(array)
         return item
     if isinstance(item, np.generic):

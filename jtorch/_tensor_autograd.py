@@ -272,7 +272,9 @@ class AutogradMixin(TensorBase):
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if not self.is_leaf:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         self._hooks = self._hooks or {}
         hooks = self._hooks.setdefault("post", {})
         handle = RemovableHandle(hooks)

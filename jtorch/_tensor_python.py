@@ -134,7 +134,9 @@ class PythonMixin(TensorBase):
         }
         if name not in ("Tensor", "Parameter", "Buffer"):
             shown["prefix"] = f"{name}("
-        if value.aval.place.traced:  # inside a JAX transformation there is nothing to print but shape
+        if (
+            value.aval.place.traced
+        ):  # inside a JAX transformation there is nothing to print but shape
             return tensor_str(None, value.aval.dtype, size=value.aval.shape, **shown)
         return tensor_str(self._numpy("print"), value.aval.dtype, **shown)
 

@@ -28,9 +28,13 @@ def report() -> str:
         "what made programs run:",
     ]
     rows = sorted(stats.sync_totals.items(), key=lambda kv: -kv[1][1])
-    lines += [f"  {int(n):6d} x  {s:8.3f} s  {reason:24s} {_at(line)}" for (reason, line), (n, s) in rows]
+    lines += [
+        f"  {int(n):6d} x  {s:8.3f} s  {reason:24s} {_at(line)}" for (reason, line), (n, s) in rows
+    ]
     lines += ["", "compiles:"]
     lines += [
-        f"  {e.seconds:8.3f} s  {_at(e.line)}  {e.reason}" for e in stats.events if e.kind == "compile"
+        f"  {e.seconds:8.3f} s  {_at(e.line)}  {e.reason}"
+        for e in stats.events
+        if e.kind == "compile"
     ]
     return "\n".join(lines)

@@ -187,7 +187,9 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
         """On the host."""
         return self.to("cpu")
 
-    def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Any:
+    def cuda(
+        self, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+    ) -> Any:
         """On the accelerator."""
         return self.to("cuda" if device is None else _device(device))
 
@@ -210,7 +212,9 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
     def _write_array(self, array: np.ndarray[Any, Any]) -> Any:
         """Fill from host data of the right shape (random numbers); gives the array up."""
         check_writable(self, _table("clone"))
-        value = Value(_aval(tuple(array.shape), _dtype.from_numpy(array.dtype), place_of("cpu")), array)
+        value = Value(
+            _aval(tuple(array.shape), _dtype.from_numpy(array.dtype), place_of("cpu")), array
+        )
         if self.device.type != "cpu":
             value = wrap(value).to(self.device)._value
         put(self, (value, None))

@@ -190,7 +190,10 @@ def test_old_parameters_and_state_are_donated():
         optimizer.step()
 
     def pointers(grads: bool) -> set[int]:
-        held = [*net.parameters(), *(s[k] for s in optimizer.state.values() for k in ("exp_avg", "exp_avg_sq"))]
+        held = [
+            *net.parameters(),
+            *(s[k] for s in optimizer.state.values() for k in ("exp_avg", "exp_avg_sq")),
+        ]
         held += [p.grad for p in net.parameters()] if grads else []
         return {t.jax().unsafe_buffer_pointer() for t in held}
 

@@ -21,7 +21,9 @@ def both(f, rtol: float = 1e-5):
     want, got = f(pytorch), f(jtorch)
     assert len(want) == len(got)
     for i, (a, b) in enumerate(zip(want, got, strict=True)):
-        np.testing.assert_allclose(np.asarray(b), np.asarray(a), rtol=rtol, atol=1e-6, err_msg=str(i))
+        np.testing.assert_allclose(
+            np.asarray(b), np.asarray(a), rtol=rtol, atol=1e-6, err_msg=str(i)
+        )
 
 
 def arrays(tensors):

@@ -83,7 +83,9 @@ def test_an_error_inside_leaves_everything_as_it_was():
 
 def test_asking_for_a_value_inside_says_what_to_do():
     with pytest.raises(RuntimeError, match=r"Use torch\.where"):
-        checkpoint(lambda x: x if (x * 2).sum() > 0 else -x, jtorch.ones(2) * 1, use_reentrant=False)
+        checkpoint(
+            lambda x: x if (x * 2).sum() > 0 else -x, jtorch.ones(2) * 1, use_reentrant=False
+        )
 
 
 def test_dropout_is_the_same_in_the_recomputation():

@@ -32,7 +32,11 @@ print("grad", w.grad.tolist(), loss.item())
 
 def run(*args: str, cwd=None, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "jtorch", *args], capture_output=True, text=True, cwd=cwd, check=False
+        [sys.executable, "-m", "jtorch", *args],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     return done

@@ -14,8 +14,8 @@ from typing import Any
 
 from . import recorder
 from .device import TRACED
-from .signature import Signature, differentiable, make
 from .op import Op, Param, Role
+from .signature import Signature, differentiable, make
 from .value import Aval, Value
 
 Dual = tuple[Value, Any]
@@ -102,7 +102,9 @@ class ResidualNode(OpNode):
 
     __slots__ = ("make_pull", "residuals")
 
-    def __init__(self, sig: Signature, flat: Any, edges: Any, make_pull: Any, residuals: Any) -> None:
+    def __init__(
+        self, sig: Signature, flat: Any, edges: Any, make_pull: Any, residuals: Any
+    ) -> None:
         super().__init__(sig, flat, edges)
         self.make_pull, self.residuals = make_pull, residuals
 

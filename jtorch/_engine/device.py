@@ -17,7 +17,7 @@ class device:
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: Any = None, index: int | None = None) -> None:  # noqa: A002
+    def __init__(self, type: Any = None, index: int | None = None) -> None:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index if index is None else index
             return

@@ -181,12 +181,15 @@ def _input_shardings(leaves: Any) -> Any:
     Left to itself XLA splits them, too, and then every sum over, say, the labels needs an all-reduce
     that the gradients wait for. Large ones are left to it.
     """
-    meshes = [a.place.sharding for a in leaves if len(getattr(a.place.sharding, "device_set", ())) > 1]
+    meshes = [
+        a.place.sharding for a in leaves if len(getattr(a.place.sharding, "device_set", ())) > 1
+    ]
     if not meshes or not isinstance(meshes[0], jax.sharding.NamedSharding):
         return None
     whole = jax.sharding.NamedSharding(meshes[0].mesh, jax.sharding.PartitionSpec())
     return tuple(
-        whole if a.place.sharding is None and a.nbytes <= SMALL_INPUT else a.place.sharding for a in leaves
+        whole if a.place.sharding is None and a.nbytes <= SMALL_INPUT else a.place.sharding
+        for a in leaves
     )
 
 

@@ -217,7 +217,9 @@ def _rule(eqn: Any) -> Callable[..., Any]:
 
 
 def _inner(closed: Any) -> Callable[..., Any]:
-    return translate(closed.jaxpr, closed.consts) if hasattr(closed, "consts") else translate(closed)
+    return (
+        translate(closed.jaxpr, closed.consts) if hasattr(closed, "consts") else translate(closed)
+    )
 
 
 def _call(**params: Any) -> Callable[..., Any]:

@@ -89,7 +89,13 @@ _WRITES = {
 def _scatter_rule(name: str, combine: Any) -> None:
     @rule(name)
     def scatter(
-        x: Array, indices: Array, updates: Array, *, dimension_numbers: Any, mode: Any, **params: Any
+        x: Array,
+        indices: Array,
+        updates: Array,
+        *,
+        dimension_numbers: Any,
+        mode: Any,
+        **params: Any,
     ) -> Array:
         d = dimension_numbers
         kept = [
@@ -128,14 +134,20 @@ def _dilated(x: Array, steps: Any, fill: Any) -> Array:
     """`x` with fill between its elements."""
     if all(s == 1 for s in steps):
         return x
-    out = np.full([max((n - 1) * s + 1, 0) for n, s in zip(x.shape, steps, strict=True)], fill, x.dtype)
+    out = np.full(
+        [max((n - 1) * s + 1, 0) for n, s in zip(x.shape, steps, strict=True)], fill, x.dtype
+    )
     out[tuple(slice(None, None, s) for s in steps)] = x
     return out
 
 
 def _padded(x: Array, padding: Any, fill: Any) -> Array:
     out = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in padding], constant_values=fill)
-    return out[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(padding, out.shape, strict=True))]
+    return out[
+        tuple(
+            slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(padding, out.shape, strict=True)
+        )
+    ]
 
 
 def _windows(x: Array, sizes: Any, strides: Any, dilation: Any) -> Array:

@@ -61,9 +61,13 @@ class Op:
     broadcast: bool = False  # operands broadcast: torch's message when they cannot
     view: View | None = None
     linear: bool = False  # the gradient needs no operand values, only their shapes
-    residuals: bool = False  # dear and not removed by CSE: the forward records what the gradient needs
+    residuals: bool = (
+        False  # dear and not removed by CSE: the forward records what the gradient needs
+    )
     differentiable: bool = True
-    check: Callable[..., Any] | None = None  # check(*avals_or_numbers, **static) raises torch's errors
+    check: Callable[..., Any] | None = (
+        None  # check(*avals_or_numbers, **static) raises torch's errors
+    )
     fields: tuple[str, ...] = ()  # names of a named-tuple result
     fields_name: str = ""
     namespaces: tuple[str, ...] = ("torch", "Tensor")

@@ -33,7 +33,9 @@ class Program:
 
     def __init__(self, place: Any, next_check: int) -> None:
         self.place, self.next_check = place, next_check
-        self.owner: dict[str, Program] | None = None  # the pending programs of the thread it is one of
+        self.owner: dict[str, Program] | None = (
+            None  # the pending programs of the thread it is one of
+        )
         self.code: list[int] = []
         self.starts: list[int] = []
         self.lines: list[Any] = []
@@ -151,7 +153,9 @@ class Program:
         code = self.code
         return [code[s] for s in self.starts]
 
-    def as_function(self, keep: list[int], numbers: Callable[[type, int], Any]) -> Callable[..., Any]:
+    def as_function(
+        self, keep: list[int], numbers: Callable[[type, int], Any]
+    ) -> Callable[..., Any]:
         """The program as a JAX function of its leaves; `numbers(type, i)` supplies the numbers."""
         listing = list(self.instructions())
 

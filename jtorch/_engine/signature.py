@@ -48,8 +48,11 @@ class Signature:
         self.single, self.place, self.name = single, place, name or op.name
         self.mask = tuple(isinstance(f, Aval) for f in flat)
         arrays = [a for a in flat if isinstance(a, Aval)]
-        self.counts = bool(arrays) and place.sharding is None and not place.traced and all(
-            a.numel == 1 and a.dtype.is_integral for a in (*arrays, *outs)
+        self.counts = (
+            bool(arrays)
+            and place.sharding is None
+            and not place.traced
+            and all(a.numel == 1 and a.dtype.is_integral for a in (*arrays, *outs))
         )  # arithmetic on single whole numbers
         self.differentiable = op.differentiable and any(differentiable(a) for a in outs)
         self._vjps: dict[Any, Signature] = {}
@@ -69,7 +72,6 @@ class Signature:
         if found is None:
             found = self._vjps[key] = _make_vjp(self, needs, given)
         return found
-
 
     def with_residuals(self, needs: tuple[int, ...]) -> tuple[Signature, Callable[..., Signature]]:
         """(forward that also returns what its gradient needs, maker of the pull-back's signature)."""
@@ -116,7 +118,9 @@ def _make_residual(
         leaves, tree = jax.tree.flatten(back)
         return (*results, *leaves)
 
-    first = infer(sig.op, (sig.static, needs), sig.flat, forward, stand_ins(sig.flat), sig.place, sig.flat)
+    first = infer(
+        sig.op, (sig.static, needs), sig.flat, forward, stand_ins(sig.flat), sig.place, sig.flat
+    )
     kept = first.outs[len(sig.outs) :]
 
     def make_pull(given: tuple[int, ...]) -> Signature:
@@ -171,7 +175,9 @@ def _make_vjp(sig: Signature, needs: tuple[int, ...], given: tuple[int, ...]) ->
         return tuple(jnp.conj(g) for g in back(tuple(jnp.conj(c) for c in ct)))
 
     if linear:
-        vjp_flat = tuple(None if isinstance(a, Aval) else a for a in flat) + tuple(outs[i] for i in given)
+        vjp_flat = tuple(None if isinstance(a, Aval) else a for a in flat) + tuple(
+            outs[i] for i in given
+        )
         present = [a is not None for a in vjp_flat]
 
         def fn(*args: Any) -> tuple[Any, ...]:
@@ -287,7 +293,9 @@ def _promoted(
         takes_part += [joins] * len(tuple(flatten((s,))))
     items = [_item(a) for a, joins in zip(flat, takes_part, strict=True) if joins]
     asked = metadata.get("dtype")
-    compute, result = (asked, asked) if asked is not None else _dtype.promote(op.promote, tuple(items))
+    compute, result = (
+        (asked, asked) if asked is not None else _dtype.promote(op.promote, tuple(items))
+    )
     if op.result_dtype is not None:
         result = op.result_dtype(result, **metadata)
     wide = compute.np

@@ -52,7 +52,9 @@ def read_step(step: Step, base: Dual) -> Dual:
     """The view of `base`."""
     op, static, numbers = step
     spec = (base[0].aval, *_kinds(op, numbers))
-    return call(lookup(op, static, spec), (base[0], *numbers), (base[1], *(None,) * len(numbers)))[0]
+    return call(lookup(op, static, spec), (base[0], *numbers), (base[1], *(None,) * len(numbers)))[
+        0
+    ]
 
 
 def read(chain: tuple[Step, ...], base: Dual) -> Dual:

@@ -27,7 +27,9 @@ class TransferNode(Node):
             raise NotImplementedError(
                 "create_graph=True across devices: move the whole computation to one device."
             )
-        array = executor.to_device(recorder.concrete(ct[0], "to(device) backward"), self.source.place.sharding)
+        array = executor.to_device(
+            recorder.concrete(ct[0], "to(device) backward"), self.source.place.sharding
+        )
         return [(Value(self.source, array), None)]
 
     def name(self) -> str:

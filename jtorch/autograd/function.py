@@ -31,7 +31,9 @@ class FunctionCtx:
 
     def save_for_forward(self, *tensors: Any) -> None:
         """Kept for torch's signature: forward-mode rules are not used by jtorch's reverse mode."""
-        raise NotImplementedError("Forward-mode rules of autograd.Function: use torch.func.jvp instead.")
+        raise NotImplementedError(
+            "Forward-mode rules of autograd.Function: use torch.func.jvp instead."
+        )
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -114,7 +116,9 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """The user's forward."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> Any:
@@ -156,7 +160,9 @@ class Function:
         return done[0] if single else done
 
     @classmethod
-    def _attach(cls, ctx: Any, args: Any, outputs: Any, edges: Any, tensors: Any) -> tuple[Any, ...]:
+    def _attach(
+        cls, ctx: Any, args: Any, outputs: Any, edges: Any, tensors: Any
+    ) -> tuple[Any, ...]:
         shown = [o for o in outputs if isinstance(o, TensorBase)]
         node = FunctionNode(cls, ctx, edges, tuple(o._value.aval for o in shown), tuple(tensors))
         if cls.backward is Function.backward and cls.vjp is not Function.vjp:
@@ -191,7 +197,6 @@ def once_differentiable(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(ctx, *args)
 
     return backward
-
 
 
 InplaceFunction = Function

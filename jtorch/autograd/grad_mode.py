@@ -29,7 +29,9 @@ class _Mode:
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isclass(f):
-            raise TypeError("Decorating classes with a grad mode is not supported: decorate its methods.")
+            raise TypeError(
+                "Decorating classes with a grad mode is not supported: decorate its methods."
+            )
         if inspect.isgeneratorfunction(f):
             return self._generator(f)
 

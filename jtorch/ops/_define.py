@@ -30,7 +30,12 @@ Arrays = Any
 TABLE: dict[str, Op] = {}
 VARARGS: set[tuple[str, str]] = set()  # (op, parameter) that also come spelled out
 
-_ROLES = {"Array": Role.ARRAY, "Operand": Role.OPERAND, "Scalar": Role.SCALAR, "Arrays": Role.ARRAYS}
+_ROLES = {
+    "Array": Role.ARRAY,
+    "Operand": Role.OPERAND,
+    "Scalar": Role.SCALAR,
+    "Arrays": Role.ARRAYS,
+}
 _UNARY_NAMESPACES = ("torch", "Tensor")
 
 
@@ -83,7 +88,16 @@ def unary(
     meta.setdefault("inplace", True)
     meta.setdefault("out", True)
     meta.setdefault("doc", f"Elementwise {name}.")
-    row(Op(name, _named(fn, "input"), (Param("input", Role.ARRAY),), promote, broadcast=True, **meta))
+    row(
+        Op(
+            name,
+            _named(fn, "input"),
+            (Param("input", Role.ARRAY),),
+            promote,
+            broadcast=True,
+            **meta,
+        )
+    )
 
 
 def binary(

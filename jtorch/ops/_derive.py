@@ -48,7 +48,9 @@ def _compile(
     operands = _tuple([_safe(p.name) for p in op.operands])
     static = _tuple([_safe(p.name) for p in op.statics])
     safe = name if not keyword.iskeyword(name) else name + "_"
-    text = f"def {safe}({signature}):\n{prelude}    {body.format(operands=operands, static=static)}\n"
+    text = (
+        f"def {safe}({signature}):\n{prelude}    {body.format(operands=operands, static=static)}\n"
+    )
     exec(compile(text, f"<jtorch.{name}>", "exec"), space)
     made: Callable[..., Any] = space[safe]
     made.__name__ = made.__qualname__ = name

@@ -11,9 +11,7 @@ from ._define import Array, op
 
 def _check_qr(A: Any, *, mode: str) -> None:
     if A.ndim < 2:
-        raise RuntimeError(
-            "linalg.qr: The input tensor A must have at least 2 dimensions."
-        )
+        raise RuntimeError("linalg.qr: The input tensor A must have at least 2 dimensions.")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "

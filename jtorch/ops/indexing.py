@@ -189,12 +189,16 @@ def _check_select(input: Any, index: Any, *, dim: int) -> None:
 
 
 def _write_select(base: Any, new: Any, *, index: Any, dim: int) -> Any:
-    return lax.dynamic_update_index_in_dim(base, new, _positive(index, base.shape[dim]), dim % base.ndim)
+    return lax.dynamic_update_index_in_dim(
+        base, new, _positive(index, base.shape[dim]), dim % base.ndim
+    )
 
 
 def _positive(index: Any, size: int) -> Any:
-    return index + size if isinstance(index, int) and index < 0 else jnp.where(
-        jnp.asarray(index) < 0, jnp.asarray(index) + size, index
+    return (
+        index + size
+        if isinstance(index, int) and index < 0
+        else jnp.where(jnp.asarray(index) < 0, jnp.asarray(index) + size, index)
     )
 
 
@@ -207,7 +211,9 @@ def select(input: Array, dim: int, index: Scalar) -> Any:
     """The slice at `index` of dimension `dim`, as a view."""
     if not input.ndim:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    return lax.dynamic_index_in_dim(input, _positive(index, input.shape[dim]), dim % input.ndim, False)
+    return lax.dynamic_index_in_dim(
+        input, _positive(index, input.shape[dim]), dim % input.ndim, False
+    )
 
 
 __all__ = ["Operand"]

@@ -20,7 +20,11 @@ AXIS = "replica"
 
 def local_devices(kind: str) -> tuple[Any, ...]:
     """JAX's devices of a torch device type, in order."""
-    return accelerators() if kind == "cuda" else tuple(jax.local_devices(backend=cpu_device().platform))
+    return (
+        accelerators()
+        if kind == "cuda"
+        else tuple(jax.local_devices(backend=cpu_device().platform))
+    )
 
 
 def replicated(devices: tuple[Any, ...], dev: Any) -> Place:
@@ -48,7 +52,8 @@ def run_replicas(
     n = len(devices)
     duals: list[Dual] = [(t._value, t._edge() if modes.grad else None) for t in batch]
     slices = [
-        aval((v.aval.shape[0] // n, *v.aval.shape[1:]), v.aval.dtype, v.aval.place) for v, _ in duals
+        aval((v.aval.shape[0] // n, *v.aval.shape[1:]), v.aval.dtype, v.aval.place)
+        for v, _ in duals
     ]
 
     def fn(placeholders: list[Value]) -> list[Value]:
@@ -80,5 +85,6 @@ def run_replicas(
 
     kind = (n, tuple(d.id for d in devices))
     return [
-        wrap(v, e) for v, e in region.call_region("data_parallel", kind, wrapper, recorded, duals, place)
+        wrap(v, e)
+        for v, e in region.call_region("data_parallel", kind, wrapper, recorded, duals, place)
     ]

@@ -71,7 +71,9 @@ class DataParallel(Module):
         chunk = -(-size // len(self._devices))
         results, rests = [], []
         for i in range(0, size, chunk):
-            args, kwargs = fill(plan, [t.narrow(self.dim, i, min(chunk, size - i)) for t in tensors])
+            args, kwargs = fill(
+                plan, [t.narrow(self.dim, i, min(chunk, size - i)) for t in tensors]
+            )
             outputs: list[Any] = []
             rests.append(strip(self.module(*args, **kwargs), outputs))
             results.append(outputs)

@@ -38,7 +38,9 @@ def checkpoint(
     plan = strip((args, kwargs), tensors)
     duals = [(t._value, t._edge() if modes.grad else None) for t in tensors]
     if any(v.aval.place.traced for v, _ in duals):
-        raise NotImplementedError("checkpoint on JAX tracers: use jax.checkpoint around the function.")
+        raise NotImplementedError(
+            "checkpoint on JAX tracers: use jax.checkpoint around the function."
+        )
     shape: list[Any] = []
 
     def fn(placeholders: list[Any]) -> list[Any]:
