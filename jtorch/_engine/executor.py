@@ -30,25 +30,46 @@ class Entry:
     So a varying number costs one more compile, once.
     """
 
-    __slots__ = ("baseline", "compiled", "key", "line", "runs", "varies")
+    __slots__ = ("_split", "baseline", "compiled", "key", "line", "runs", "varies")
 
-    def __init__(self, key: Any, program: Program, packs: dict[type, Any]) -> None:
+    def __init__(self, key: Any, program: Program) -> None:
         self.key, self.runs, self.line = key, 0, stats.user_line()
-        self.baseline = packs
-        self.varies = _born_varying(program, packs)
+        self.baseline = pack(program.numbers)
+        self.varies = _born_varying(program, self.baseline)
         self.compiled: Any = None
+        self._split = self._fixed_and_varying()
 
-    def admit(self, packs: dict[type, Any]) -> None:
+    def _fixed_and_varying(self) -> list[tuple[type, Any, bytes, Any]]:
+        """Per type of number: which are fixed, their bytes, and which vary (None: none)."""
+        rows = []
+        for t, mask in self.varies.items():
+            fixed, varying = np.flatnonzero(~mask), np.flatnonzero(mask)
+            was = self.baseline[t][fixed].tobytes()
+            rows.append((t, fixed, was, varying if len(varying) else None))
+        return rows
+
+    def vectors(self, numbers: dict[type, list[Any]]) -> list[Any]:
+        """The numbers that are inputs, a vector per type; one that was fixed and differs joins them."""
+        while True:
+            found = []
+            for t, fixed, was, varying in self._split:
+                now = np.array(numbers[t], NUMBERS[t])
+                # bytewise: NaN equals itself, 0.0 differs from -0.0
+                if was and now[fixed].tobytes() != was:
+                    self._admit(t, now)
+                    break
+                if varying is not None:
+                    found.append(now[varying])
+            else:
+                return found
+
+    def _admit(self, t: type, now: Any) -> None:
         """Make inputs of the numbers that differ from those compiled in."""
-        for t, now in packs.items():
-            was, mask = self.baseline[t], self.varies[t]
-            if now.tobytes() == was.tobytes():
-                continue
-            width = now.dtype.itemsize  # bytewise: NaN equals itself, 0.0 differs from -0.0
-            differs = (now.view(np.uint8) != was.view(np.uint8)).reshape(-1, width).any(1)
-            if (differs & ~mask).any():
-                mask |= differs
-                self.compiled = None
+        width = now.dtype.itemsize
+        rows = (now.view(np.uint8), self.baseline[t].view(np.uint8))
+        self.varies[t] |= (rows[0] != rows[1]).reshape(-1, width).any(1)
+        self.compiled = None
+        self._split = self._fixed_and_varying()
 
 
 def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
@@ -63,52 +84,74 @@ def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
     return masks
 
 
+class Plan:
+    """How programs with one structure and one pattern of references run: found once, then looked up."""
+
+    __slots__ = ("donated", "entry", "order")
+
+    def __init__(self, entry: Entry, donated: tuple[int, ...], order: list[int]) -> None:
+        self.entry, self.donated, self.order = entry, donated, order
+
+
 _entries: dict[Any, Entry] = {}
-_lean: set[Any] = set()  # (code, outputs) known to hold no dead instruction
+_plans: dict[Any, Plan] = {}
+_MOST_PLANS = 1 << 14  # a plan is small, but a script may make patterns without end
 
 
 def execute(program: Program) -> None:
     """Run a program and fill the values that Python still holds."""
-    live = program.live()
-    if not live:
-        stats.counts["dropped"] += 1
-        return
     host.check_allowed("Running a program")
-    shape = (tuple(program.code), tuple([i for i, _ in live]))
-    if shape not in _lean:
+    values = program.results()
+    pattern = program.pattern(values)
+    plan = _plans.get(pattern)
+    if plan is None:
+        live = program.live()
+        if not live:
+            stats.counts["dropped"] += 1
+            return
         lean = program.without_dead(live)
-        if lean is program:
-            _lean.add(shape)
-        else:
-            program, live = lean, lean.live()
+        if lean is not program:
+            del live, values
+            execute(lean)
+            return
+        plan = _new_plan(program, live, pattern)
+        del live
     if config.verify == "1":
         program.verify()
-    donated = program.donatable(live)
-    if donated:
-        live = program.settled(live, donated)
-    key = program.key(live, donated)
-    packs = pack(program.numbers)
-    entry = _entries.get(key)
-    if entry is None:
-        entry = _entries[key] = Entry(key, program, packs)
-    else:
-        entry.admit(packs)
-    for i in donated:
+    entry = plan.entry
+    vectors = entry.vectors(program.numbers)
+    for i in plan.donated:
         materialise(program.leaves[i])
-    vectors = [packs[t][m] for t, m in entry.varies.items() if m.any()]
-    arrays = [_ready(v) for v in program.leaves]
+    arrays = [
+        a if type(a := v.array) is not np.ndarray else _ready(v) for v in program.leaves
+    ]
     try:
         with jax.enable_x64(True), _outside_traces():
             if entry.compiled is None:
-                results = _compile_and_run(entry, program, [i for i, _ in live], vectors, arrays)
+                results = _compile_and_run(entry, program, plan.order, vectors, arrays)
             else:
                 results = entry.compiled(vectors, *arrays)
     except Exception as e:
         raise execution_error(e, program.lines, "") from e
     entry.runs += 1
     stats.counts["runs"] += 1
-    for (_, v), array in zip(live, results, strict=True):
+    for i, array in zip(plan.order, results, strict=True):
+        v = values[i]
         v.array, v.program = array, None
+
+
+def _new_plan(program: Program, live: list[tuple[int, Value]], pattern: Any) -> Plan:
+    donated = program.donatable(live)
+    if donated:
+        live = program.settled(live, donated)
+    key = program.key(live, donated)
+    entry = _entries.get(key)
+    if entry is None:
+        entry = _entries[key] = Entry(key, program)
+    if len(_plans) >= _MOST_PLANS:
+        _plans.clear()
+    plan = _plans[pattern] = Plan(entry, donated, [i for i, _ in live])
+    return plan
 
 
 def _ready(v: Value) -> Any:

@@ -84,6 +84,28 @@ class Program:
         self.avals += sig.outs
         return results
 
+    def results(self) -> list[Value | None]:
+        """Each result that Python still holds, None for the others."""
+        return [r() for r in self.outs]
+
+    def pattern(self, values: list[Value | None]) -> tuple[Any, ...]:
+        """All that decides which executable runs and which buffers it may overwrite.
+
+        The reference counts say who else holds a leaf or its array, `was` which leaf a result takes the
+        place of.
+        """
+        leaves = self.leaves
+        arrays = [v.array for v in leaves]
+        find = self.leaf_index.get
+        return (
+            tuple(self.code),
+            tuple([None if v is None else find(v.was, -1) for v in values]),
+            tuple([v.aval for v in leaves]),
+            tuple(map(sys.getrefcount, leaves)),
+            tuple(map(sys.getrefcount, arrays)),
+            tuple(map(type, arrays)),
+        )
+
     def live(self) -> list[tuple[int, Value]]:
         """The results Python still holds: the program's outputs."""
         return [(i, v) for i, r in enumerate(self.outs) if (v := r()) is not None]
