@@ -205,7 +205,33 @@ OTHER = [
     case("LazyInstanceNorm3d", affine=True, x=X3),
 ]  # fmt: skip
 
-CASES = [*ACTIVATIONS, *LINEAR, *CONV, *NORM, *DROPOUT, *POOL, *PAD, *SHAPE, *LOSS, *OTHER]
+SEQUENCE = floats(5, 2, 3)
+RECURRENT = [
+    case("LSTM", 3, 4, x=SEQUENCE), case("GRU", 3, 4, x=SEQUENCE), case("RNN", 3, 4, x=SEQUENCE),
+    case("LSTM", 3, 4, 2, False, True, bidirectional=True, x=SEQUENCE),
+    case("LSTM", 3, 4, num_layers=2, proj_size=2, x=SEQUENCE), case("GRU", 3, 4, x=floats(5, 3)),
+    case("GRU", 3, 4, num_layers=2, bidirectional=True, batch_first=True, x=SEQUENCE),
+    case("RNN", 3, 4, 2, "relu", False, bidirectional=True, x=SEQUENCE),
+    case("RNN", 3, 4, nonlinearity="relu", x=(SEQUENCE, floats(1, 2, 4, seed=1))),
+    case("LSTMCell", 3, 4, x=floats(2, 3)), case("LSTMCell", 3, 4, False, x=floats(3)),
+    case("GRUCell", 3, 4, x=(floats(2, 3), floats(2, 4, seed=1))),
+    case("GRUCell", 3, 4, x=floats(3)), case("RNNCell", 3, 4, x=floats(2, 3)),
+    case("RNNCell", 3, 4, nonlinearity="relu", x=floats(2, 3)),
+]  # fmt: skip
+
+CASES = [
+    *ACTIVATIONS,
+    *LINEAR,
+    *CONV,
+    *NORM,
+    *DROPOUT,
+    *POOL,
+    *PAD,
+    *SHAPE,
+    *LOSS,
+    *OTHER,
+    *RECURRENT,
+]
 NAMES = sorted({case.name for case in CASES})
 
 

@@ -20,6 +20,7 @@ from . import nn_misc as nn_misc
 from . import nn_norm as nn_norm
 from . import nn_pool as nn_pool
 from . import nn_range as nn_range
+from . import nn_recurrent as nn_recurrent
 from . import nn_torch as nn_torch
 from . import nn_vision as nn_vision
 from . import queries as queries

@@ -22,6 +22,8 @@ from .. import (
     padding,
     parameter_containers,
     pooling,
+    recurrent,
+    recurrent_cells,
     sparse,
     upsampling,
 )
@@ -48,6 +50,7 @@ _CONTENT = {
     "padding": (padding,),
     "pixelshuffle": (flatten,),
     "pooling": (pooling,),
+    "rnn": (recurrent, recurrent_cells),
     "sparse": (sparse,),
     "upsampling": (upsampling,),
     "utils": (_ntuple,),

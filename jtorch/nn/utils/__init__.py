@@ -1,6 +1,6 @@
 """Tools for modules: gradient clipping, weight and spectral norm, flat vectors, fusion."""
 
-from . import stateless
+from . import rnn, stateless
 from .clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -32,6 +32,7 @@ __all__ = [
     "parameters_to_vector",
     "remove_spectral_norm",
     "remove_weight_norm",
+    "rnn",
     "skip_init",
     "spectral_norm",
     "stateless",
