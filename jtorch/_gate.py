@@ -250,8 +250,13 @@ def _on_host(sig: Any, flat: list[Any]) -> list[Value] | None:
     return [Value(sig.outs[0], np.asarray(result))]
 
 
+autocast: Any = None  # jtorch/amp's cast of operands, while some thread is in an autocast region
+
+
 def apply(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
     """Call an op: the way in for every function, method and operator."""
+    if autocast is not None:
+        operands = autocast(op, operands, static)
     sig, duals, flat = dual_call(op, operands, static)
     if op.view is not None:
         numbers = tuple(x for x in flat if type(x) is not Value)
