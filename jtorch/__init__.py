@@ -1,12 +1,26 @@
 """jtorch: PyTorch's imperative API on JAX alone.  Assembly only: no logic lives here."""
 
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+
 from . import _conflict as _conflict  # first: nothing else is sound beside the other `jtorch`
+from . import _settings as _settings
+from . import accelerator as accelerator
+from . import amp as amp
 from . import autograd as autograd
+from . import backends as backends
 from . import composite as composite
 from . import creation as creation
 from . import cuda as cuda
+from . import distributed as distributed
+from . import fft as fft
+from . import jit as jit
 from . import linalg as linalg
+from . import multiprocessing as multiprocessing
 from . import nn as nn
+from . import onnx as onnx
 from . import optim as optim
 from . import parallel as parallel
 from . import random as random
@@ -15,6 +29,7 @@ from . import serialization as serialization
 from . import signal as signal
 from . import special as special
 from . import utils as utils
+from . import version as version
 from ._compile import compile as compile
 from ._engine import dtype as _dtype
 from ._engine.device import device as device
@@ -37,6 +52,7 @@ from ._layout import sparse_csr as sparse_csr
 from ._layout import strided as strided
 from ._size import Size as Size
 from ._tensor_str import set_printoptions as set_printoptions
+from .amp import autocast as autocast
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
@@ -46,6 +62,7 @@ from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_e
 from .debug import pending as pending
 from .debug import report as report
 from .interop import from_jax as from_jax
+from .nn import parallel as _nn_parallel
 from .random import Generator as Generator
 from .random import default_generator as default_generator
 from .random import get_rng_state as get_rng_state
@@ -60,5 +77,7 @@ from .tensor import Tensor as Tensor
 globals().update(_dtype.NAMES)
 globals().update(_NAMESPACES["torch"])
 nn.DataParallel = parallel.DataParallel
+nn.parallel = _nn_parallel
+newaxis = None
 
-__version__ = "2.13.0"  # the PyTorch whose API this is
+__version__ = version.__version__

@@ -10,6 +10,7 @@ import sys
 import types
 from typing import Any
 
+_CACHE_BYTES = 4 << 30
 _USAGE = """jtorch [options] script.py [args ...]
        jtorch [options] -m module [args ...]
        jtorch [options] -c code [args ...]"""
@@ -17,7 +18,8 @@ _USAGE = """jtorch [options] script.py [args ...]
 
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        "jtorch", usage=_USAGE, description="Run a PyTorch script on JAX: `import torch` is jtorch.",
+        "jtorch", usage=_USAGE,
+        description="Run a PyTorch script on JAX: `import torch` is jtorch.",
         allow_abbrev=False,
     )  # fmt: skip
     p.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="the JAX platform to run on")
@@ -25,7 +27,14 @@ def _parser() -> argparse.ArgumentParser:
         "--eager", action="store_true", help="run each op as it is called (for debugging)"
     )
     p.add_argument("--report", action="store_true", help="print every sync and compile at exit")
-    p.add_argument("--cache-dir", help="keep compiled programs in this folder between runs")
+    p.add_argument(
+        "--cache-dir", default=_default_cache(),
+        help="keep compiled programs in this folder between runs ('' for none; %(default)s)",
+    )  # fmt: skip
+    p.add_argument(
+        "--check", action="store_true",
+        help="list the torch names that the script uses and which are missing; runs nothing",
+    )  # fmt: skip
     p.add_argument("--version", action="store_true", help="print the version and exit")
     return p
 
@@ -65,8 +74,9 @@ def main(argv: list[str] | None = None) -> None:
         return
     if not rest:
         _parser().error("no script given")
-    if options.cache_dir:
-        _use_cache(options.cache_dir)
+    if options.check:
+        sys.exit(_check(kind, rest))
+    _use_cache(options.cache_dir)
     from . import _alias
 
     _alias.install()
@@ -80,11 +90,34 @@ def main(argv: list[str] | None = None) -> None:
             print(report(), file=sys.stderr)
 
 
+def _default_cache() -> str:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(base, "jtorch", "xla")
+
+
 def _use_cache(folder: str) -> None:
+    """Compiled programs outlive the process: the second start of a script is fast."""
+    if not folder:
+        return
     import jax
 
     jax.config.update("jax_compilation_cache_dir", os.path.abspath(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if jax.config.jax_compilation_cache_max_size == -1:
+        jax.config.update("jax_compilation_cache_max_size", _CACHE_BYTES)
+
+
+def _check(kind: str, rest: list[str]) -> int:
+    from . import _check
+
+    if kind:
+        sys.exit("jtorch --check needs the file of a script")
+    try:
+        text, missing = _check.report(rest[0])
+    except OSError as e:
+        sys.exit(f"jtorch: can't open file '{rest[0]}': [Errno {e.errno}] {e.strerror}")
+    print(text)
+    return min(missing, 1)
 
 
 def _run(kind: str, rest: list[str]) -> None:
