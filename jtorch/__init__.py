@@ -18,6 +18,7 @@ from . import distributed as distributed
 from . import fft as fft
 from . import jit as jit
 from . import linalg as linalg
+from . import masked as masked
 from . import multiprocessing as multiprocessing
 from . import nn as nn
 from . import onnx as onnx

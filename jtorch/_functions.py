@@ -10,10 +10,13 @@ A composite is a Python function over tensors that calls rows; it registers here
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from .ops import TABLE
+from .ops._derive import NUMPY_NAMES
 from .tensor import Tensor
 from .tensor import functions as derived
 
@@ -42,10 +45,28 @@ def composite(*namespaces: str, replace: bool = False) -> Callable[[Any], Any]:
             space, _, name = entry.partition(":")
             if replace:
                 NAMESPACES.get(space, {}).pop(name or f.__name__, None)
-            publish(space, name or f.__name__, f)
+            public = _with_numpy_names(f) if space in ("torch", "Tensor") else f
+            publish(space, name or f.__name__, public)
         return f
 
     return declare
+
+
+@functools.cache
+def _with_numpy_names(f: Any) -> Any:
+    """`f`, taking `axis=`, `keepdims=` and `x2=` too where it has the parameters they stand for."""
+    own = inspect.signature(f).parameters
+    here = {n: t for n, t in NUMPY_NAMES.items() if t in own and n not in own}
+    if not {"dim", "keepdim", "other"} & set(here.values()):
+        return f
+
+    @functools.wraps(f)
+    def renamed(*args: Any, **named: Any) -> Any:
+        if named:
+            named = {here.get(n, n): value for n, value in named.items()}
+        return f(*args, **named)
+
+    return renamed
 
 
 def _publish_rows() -> None:

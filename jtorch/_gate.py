@@ -16,7 +16,7 @@ from ._engine import dtype as _dtype
 from ._engine import recorder
 from ._engine.backward import Dual, OpNode, call, modes
 from ._engine.device import TRACED
-from ._engine.errors import broadcast_shapes
+from ._engine.errors import broadcast_shapes, wrong_argument
 from ._engine.op import Op, Role
 from ._engine.signature import _known, differentiable, lookup
 from ._engine.storage import Storage, read, write
@@ -151,14 +151,7 @@ def _operand(op: Op, index: int, a: Any) -> Any:
 
     if isinstance(a, jax.Array):
         return wrap(from_array(a))
-    p = op.operands[index]
-    wanted = {Role.ARRAY: "Tensor", Role.OPERAND: "Tensor or Number", Role.SCALAR: "Number",
-              Role.ARRAYS: "tuple of Tensors"}[p.role]  # fmt: skip
-    position = [q.name for q in op.params].index(p.name) + 1
-    raise TypeError(
-        f"{op.name}(): argument '{p.name}' (position {position}) must be {wanted}, "
-        f"not {type(a).__name__}"
-    )
+    raise wrong_argument(op, op.operands[index], type(a).__name__)
 
 
 def _freeze(x: Any) -> Any:

@@ -4,10 +4,73 @@ from __future__ import annotations
 
 from typing import Any
 
+from .op import Op, Param, Role
+
+_WANTED = {Role.ARRAY: "Tensor", Role.OPERAND: "Tensor", Role.SCALAR: "Number",
+           Role.ARRAYS: "tuple of Tensors"}  # fmt: skip
+_KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,), "float": (float, int), "bool": (bool,), "str": (str,),
+    "Dims": (int, tuple), "Ints": (tuple,),
+}  # fmt: skip
+_NAMES = {"Dims": "tuple of ints", "Ints": "tuple of ints"}
+
+
+def wrong_argument(op: Op, p: Param, given: str) -> TypeError:
+    """torch's words for an argument of a type that the parameter does not take."""
+    place = [q.name for q in op.params].index(p.name) + 1
+    position = "" if p.keyword_only else f" (position {place})"
+    wanted = _WANTED.get(p.role) or _NAMES.get(p.kind, p.kind)
+    return TypeError(
+        f"{op.name.lstrip('_')}(): argument '{p.name}'{position} must be {wanted}, not {given}"
+    )
+
+
+def check_arguments(op: Op, spec: Any, static: Any) -> None:
+    """Refuse numbers for tensors, tensors for numbers, and metadata of the wrong Python type."""
+    for p, s in zip(op.operands, spec, strict=False):
+        if s is None:
+            if not p.optional and p.role is not Role.ARRAYS:
+                raise wrong_argument(op, p, "NoneType")
+        elif isinstance(s, type):
+            if p.role is Role.ARRAY:
+                raise wrong_argument(op, p, s.__name__)
+        elif p.role is Role.ARRAYS:
+            if op.namespaces:
+                _check_sequence(op, p, s)
+        elif p.role is Role.SCALAR and s.ndim:
+            raise wrong_argument(op, p, "Tensor")
+    if op.namespaces and not op.numbers and _only_numbers(op, spec):
+        kinds = ", ".join(s.__name__ for s in spec if s is not None)
+        raise TypeError(f"{op.name}() received an invalid combination of arguments - got ({kinds})")
+    for p, value in zip(op.statics, static, strict=False):
+        if not (p.kind not in _KINDS or (value is None and p.optional) or _fits(p.kind, value)):
+            raise wrong_argument(op, p, type(value).__name__)
+
+
+def _check_sequence(op: Op, p: Param, spec: Any) -> None:
+    for i, s in enumerate(spec):
+        if s is None or isinstance(s, type):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument {op.params.index(p)}, but got "
+                f"{'NoneType' if s is None else s.__name__}"
+            )
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if isinstance(value, tuple) and kind in _NAMES:
+        return all(_fits("int", v) for v in value)
+    return isinstance(value, _KINDS[kind]) and (kind == "bool" or not isinstance(value, bool))
+
+
+def _only_numbers(op: Op, spec: Any) -> bool:
+    return any(p.role is Role.OPERAND for p in op.operands) and all(
+        s is None or isinstance(s, type) for s in spec
+    )
+
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The common shape, or torch's RuntimeError when there is none."""
-    ndim = max(len(s) for s in shapes)
+    ndim = max((len(s) for s in shapes), default=0)
     out = [1] * ndim
     for shape in shapes:
         for i, size in enumerate(shape, ndim - len(shape)):

@@ -24,12 +24,17 @@ class Role(Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Param:
-    """One of torch's parameters: its name, role, default (`REQUIRED` for none)."""
+    """One of torch's parameters: its name, role, default (`REQUIRED` for none).
+
+    `kind` names the Python type of metadata that has one ('int', 'float', 'bool', 'str').
+    """
 
     name: str
     role: Role
     default: Any = REQUIRED
     keyword_only: bool = False
+    kind: str = ""
+    optional: bool = False  # None is an answer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,6 +84,7 @@ class Op:
     aliases: tuple[str, ...] = ()
     dynamic: bool = False  # its numbers are known to vary: program inputs from the first run
     host: Callable[..., Any] | None = None  # the same on NumPy data that no program has read yet
+    numbers: bool = False  # takes numbers alone, as torch.add(1, 2) does
     grad_name: str = ""  # torch's grad_fn name, when it is not CamelCase of `name`
     result_dtype: Callable[..., Any] | None = None  # overrides the promotion kind's result dtype
     doc: str = ""

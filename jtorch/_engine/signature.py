@@ -13,7 +13,7 @@ import numpy as np
 from . import dtype as _dtype
 from .device import TRACED, Place, place_of
 from .dtype import Promote
-from .errors import broadcast_shapes, inference_error
+from .errors import broadcast_shapes, check_arguments, inference_error
 from .op import Op, Role
 from .value import Aval, aval
 
@@ -209,6 +209,7 @@ def flatten(spec: Spec) -> Iterator[Any]:
 
 def make(op: Op, static: tuple[Any, ...], spec: Spec, place: Place | None = None) -> Signature:
     """Specialise `op`: check, promote, infer.  Raises torch's errors."""
+    check_arguments(op, spec, static)
     metadata = dict(zip((p.name for p in op.statics), static, strict=True))
     if op.check is not None:
         op.check(*spec, **metadata)

@@ -12,6 +12,7 @@ from .._functions import composite
 from .._gate import TensorBase, _table, apply
 from .._indexing import _spread, _without_mask, parse
 from ..ops import TABLE
+from ..ops._derive import NUMPY_NAMES
 from ._arguments import from_host, into, write
 from .bounds import check_element
 
@@ -97,6 +98,7 @@ def _sorting(name: str, row: str) -> Any:
     op = TABLE[row]
 
     def f(input: Any, *args: Any, stable: Any = None, out: Any = None, **named: Any) -> Any:
+        named = {NUMPY_NAMES.get(n, n): value for n, value in named.items()}
         dim, descending = _sort_arguments(name, *args, **named)
         return into(row, out, apply(op, (input,), (dim, descending)))
 

@@ -7,6 +7,7 @@ from typing import Any
 from .._functions import composite, derived
 from .._gate import TensorBase, apply
 from ..ops import TABLE
+from ..ops._derive import NUMPY_NAMES
 from ._arguments import integers, into, write
 
 
@@ -14,8 +15,7 @@ def _extreme(name: str, pairwise: str) -> Any:
     full, along = TABLE[f"_{name}_all"], TABLE[f"_{name}_dim"]
 
     def f(input: Any, *args: Any, out: Any = None, **named: Any) -> Any:
-        if "axis" in named:
-            named["dim"] = named.pop("axis")
+        named = {NUMPY_NAMES.get(n, n): value for n, value in named.items()}
         if not args and not named:
             if not input.numel():
                 raise RuntimeError(

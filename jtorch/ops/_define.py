@@ -8,9 +8,11 @@ Annotations say what each parameter is:
     Scalar, Scalar | None     a Python number that may vary from call to call: never part of the key.
                               The row gets a Python number or a 0-d array and must work with both.
     Arrays                    a list of tensors
+    int, float, bool, str     metadata of that type, which the engine checks
+    Dims, Ints                an int or several, several ints; also checked
     anything else             metadata: hashable, part of the program's structure
 
-Parameters after `*` are keyword-only; `*shape` makes the derived function take `f(x, 2, 3)` too.
+Parameters after `*` are keyword-only.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ Array = Any
 Operand = Any
 Scalar = Any
 Arrays = Any
+Dims = Any
+Ints = Any
 
 TABLE: dict[str, Op] = {}
-VARARGS: set[tuple[str, str]] = set()  # (op, parameter) that also come spelled out
 
 _ROLES = {
     "Array": Role.ARRAY,
@@ -39,11 +42,15 @@ _ROLES = {
 _UNARY_NAMESPACES = ("torch", "Tensor")
 
 
-def _role(annotation: Any) -> Role:
-    if not isinstance(annotation, str) and annotation is not inspect.Parameter.empty:
+def _param(p: inspect.Parameter) -> Param:
+    if not isinstance(p.annotation, str) and p.annotation is not p.empty:
         raise TypeError("a file of rows needs `from __future__ import annotations`")
-    name = annotation if isinstance(annotation, str) else ""
-    return _ROLES.get(name.removesuffix(" | None"), Role.STATIC)
+    text = p.annotation if isinstance(p.annotation, str) else ""
+    kind = text.removesuffix(" | None")
+    default = REQUIRED if p.default is p.empty else p.default
+    optional = kind != text or default is None
+    role = _ROLES.get(kind, Role.STATIC)
+    return Param(p.name, role, default, p.kind is p.KEYWORD_ONLY, kind, optional)
 
 
 def row(op: Op) -> Op:
@@ -54,28 +61,22 @@ def row(op: Op) -> Op:
     return op
 
 
-def params_of(fn: Callable[..., Any], varargs_of: str = "") -> tuple[Param, ...]:
+def params_of(fn: Callable[..., Any]) -> tuple[Param, ...]:
     """The row's parameters, read off its signature."""
-    found = []
-    for p in inspect.signature(fn).parameters.values():
-        default = REQUIRED if p.default is p.empty else p.default
-        found.append(Param(p.name, _role(p.annotation), default, p.kind is p.KEYWORD_ONLY))
-    return tuple(found)
+    return tuple(map(_param, inspect.signature(fn).parameters.values()))
 
 
 def op(
-    name: str = "", *, varargs: str = "", doc: str = "", **meta: Any
+    name: str = "", *, doc: str = "", **meta: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the decorated function as a row; returns the function unchanged.
 
-    `meta` are fields of `Op`; `varargs` names the parameter that methods take spelled out.
+    `meta` are fields of `Op`.
     """
 
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
         own = name or fn.__name__.rstrip("_")
         row(Op(own, fn, params_of(fn), doc=doc or inspect.getdoc(fn) or "", **meta))
-        if varargs:
-            VARARGS.add((own, varargs))
         return fn
 
     return declare
@@ -101,14 +102,20 @@ def unary(
 
 
 def binary(
-    name: str, fn: Callable[..., Any], promote: Promote = Promote.DEFAULT, **meta: Any
-) -> None:
-    """An elementwise function of two tensors or numbers, with in-place twin and `out=`."""
+    name: str, fn: Callable[..., Any], promote: Promote = Promote.DEFAULT, numbers: str = "other",
+    **meta: Any,
+) -> None:  # fmt: skip
+    """An elementwise function of two tensors, with in-place twin and `out=`.
+
+    numbers: which operands may be Python numbers: "other", "either" (not both), "all", "" (none).
+    """
     meta.setdefault("inplace", True)
     meta.setdefault("out", True)
     meta.setdefault("doc", f"Elementwise {name}.")
-    params = (Param("input", Role.ARRAY), Param("other", Role.OPERAND))
-    row(Op(name, _named(fn, "input", "other"), params, promote, broadcast=True, **meta))
+    first = Role.OPERAND if numbers in ("either", "all") else Role.ARRAY
+    params = (Param("input", first), Param("other", Role.OPERAND if numbers else Role.ARRAY))
+    named = _named(fn, "input", "other")
+    row(Op(name, named, params, promote, broadcast=True, numbers=numbers == "all", **meta))
 
 
 def _named(fn: Callable[..., Any], *names: str) -> Callable[..., Any]:
@@ -122,6 +129,6 @@ def _named(fn: Callable[..., Any], *names: str) -> Callable[..., Any]:
 
 
 __all__ = [
-    "REQUIRED", "TABLE", "VARARGS", "Array", "Arrays", "Op", "Operand", "Param", "Promote", "Role",
-    "Scalar", "View", "binary", "op", "row", "unary",
+    "REQUIRED", "TABLE", "Array", "Arrays", "Dims", "Ints", "Op", "Operand", "Param", "Promote",
+    "Role", "Scalar", "View", "binary", "op", "row", "unary",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._define import Promote, binary, unary
-from ._rules import dtypes, only_tensors
+from ._rules import dtypes
 
 _D: Any = Promote.DEFAULT
 
@@ -29,7 +29,7 @@ def _integers(kernel: str, bools: bool = True) -> Any:
 
 
 def _logic(short: str, fn: Any) -> None:
-    binary(f"bitwise_{short}", fn, _D, dunder=(f"__{short}__", f"__r{short}__"),
+    binary(f"bitwise_{short}", fn, _D, "either", dunder=(f"__{short}__", f"__r{short}__"),
            idunder=f"__i{short}__", check=_integers(f"bitwise_{short}_cpu"))  # fmt: skip
 
 
@@ -37,7 +37,7 @@ for _short, _fn in (("and", jnp.bitwise_and), ("or", jnp.bitwise_or), ("xor", jn
     _logic(_short, _fn)
 
 unary("bitwise_not", jnp.bitwise_not, _D, dunder=("__invert__",),
-      check=only_tensors("bitwise_not", _integers("bitwise_not_cpu")))  # fmt: skip
+      check=_integers("bitwise_not_cpu"))  # fmt: skip
 
 
 def _shift(fn: Any, beyond: Any) -> Any:
@@ -63,10 +63,10 @@ def _signed(a: Any) -> bool:
     return bool(jnp.issubdtype(a.dtype, jnp.signedinteger))
 
 
-binary("bitwise_left_shift", _left, _D, dunder=("__lshift__",), rdunder="__rlshift__",
+binary("bitwise_left_shift", _left, _D, "either", dunder=("__lshift__",), rdunder="__rlshift__",
        idunder="__ilshift__", check=_integers("lshift_cpu", bools=False))  # fmt: skip
-binary("bitwise_right_shift", _right, _D, dunder=("__rshift__",), rdunder="__rrshift__",
+binary("bitwise_right_shift", _right, _D, "either", dunder=("__rshift__",), rdunder="__rrshift__",
        idunder="__irshift__", check=_integers("rshift_cpu", bools=False))  # fmt: skip
 
-binary("gcd", jnp.gcd, _D, check=only_tensors("gcd", _integers("gcd_cpu", bools=False)))
-binary("lcm", jnp.lcm, _D, check=only_tensors("lcm", _integers("lcm_cpu", bools=False)))
+binary("gcd", jnp.gcd, _D, "", check=_integers("gcd_cpu", bools=False))
+binary("lcm", jnp.lcm, _D, "", check=_integers("lcm_cpu", bools=False))

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ._define import Array, Operand, Promote, Scalar, binary, op, unary
-from ._rules import dtypes, is_complex, limits, only_tensors, refuse, with_grad
+from ._rules import dtypes, is_complex, limits, refuse, with_grad
 
 _D: Any = Promote.DEFAULT
 _B: Any = Promote.ALWAYS_BOOL
@@ -47,10 +47,10 @@ for _name, _fn, _alias in (
 ):
     _ordered(_name, _fn, _alias)
 
-binary("logical_and", lambda a, b: (a != 0) & (b != 0), _B, check=only_tensors("logical_and"))
-binary("logical_or", lambda a, b: (a != 0) | (b != 0), _B, check=only_tensors("logical_or"))
-binary("logical_xor", lambda a, b: (a != 0) ^ (b != 0), _B, check=only_tensors("logical_xor"))
-unary("logical_not", lambda x: x == 0, _B, check=only_tensors("logical_not"))
+binary("logical_and", lambda a, b: (a != 0) & (b != 0), _B, "")
+binary("logical_or", lambda a, b: (a != 0) | (b != 0), _B, "")
+binary("logical_xor", lambda a, b: (a != 0) ^ (b != 0), _B, "")
+unary("logical_not", lambda x: x == 0, _B)
 
 
 # --- questions about single elements --------------------------------------------------------------
@@ -69,7 +69,7 @@ def _no_complex(name: str) -> Any:
         if input.dtype.is_complex:
             raise RuntimeError(f"{name} does not support complex inputs.")
 
-    return only_tensors(name, check)
+    return check
 
 
 unary("isnan", lambda x: x != x, _B, **_TEST)
@@ -89,7 +89,7 @@ def _check_close(input: Any, other: Any, rtol: Any, atol: Any, *, equal_nan: boo
         raise RuntimeError(f"{input.dtype.scalar_name} did not match {other.dtype.scalar_name}")
 
 
-@op(broadcast=True, check=only_tensors("isclose", _check_close))
+@op(broadcast=True, check=_check_close)
 def isclose(
     input: Array, other: Array, rtol: Scalar = 1e-5, atol: Scalar = 1e-8, equal_nan: bool = False
 ) -> Any:
@@ -107,7 +107,7 @@ def isclose(
     return close | (jnp.isfinite(gap) & (gap <= allowed))
 
 
-@op("_allclose", namespaces=(), broadcast=True, check=only_tensors("isclose", _check_close))
+@op("_allclose", namespaces=(), broadcast=True, check=_check_close)
 def _allclose(
     input: Array, other: Array, rtol: Scalar = 1e-5, atol: Scalar = 1e-8, equal_nan: bool = False
 ) -> Any:
@@ -136,7 +136,7 @@ def _check_extremum(name: str) -> Any:
         if any(d.is_complex for d in dtypes((input, other))):
             raise RuntimeError(f"{name} not implemented for complex tensors.")
 
-    return only_tensors(name, check)
+    return check
 
 
 def _half_at_ties(wins: Any) -> tuple[Any, Any]:
@@ -168,12 +168,12 @@ def _ignoring_nan(first: Any) -> Any:
 
 
 _EXTREMUM: Any = {"inplace": False}
-binary("maximum", with_grad(jnp.maximum, *_half_at_ties(jnp.greater)), _D,
+binary("maximum", with_grad(jnp.maximum, *_half_at_ties(jnp.greater)), _D, "",
        check=_check_extremum("maximum"), **_EXTREMUM)  # fmt: skip
-binary("minimum", with_grad(jnp.minimum, *_half_at_ties(jnp.less)), _D,
+binary("minimum", with_grad(jnp.minimum, *_half_at_ties(jnp.less)), _D, "",
        check=_check_extremum("minimum"), **_EXTREMUM)  # fmt: skip
-binary("fmax", _ignoring_nan(jnp.greater_equal), _D, check=_check_extremum("fmax"), **_EXTREMUM)
-binary("fmin", _ignoring_nan(jnp.less_equal), _D, check=_check_extremum("fmin"), **_EXTREMUM)
+binary("fmax", _ignoring_nan(jnp.greater_equal), _D, "", check=_check_extremum("fmax"), **_EXTREMUM)
+binary("fmin", _ignoring_nan(jnp.less_equal), _D, "", check=_check_extremum("fmin"), **_EXTREMUM)
 
 
 # --- clamp ----------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def _heaviside(input: Any, values: Any) -> Any:
     broadcast=True,
     inplace=True,
     out=True,
-    check=only_tensors("heaviside", _check_heaviside),
+    check=_check_heaviside,
 )
 def heaviside(input: Array, values: Array) -> Any:
     """0 below zero, 1 above, `values` at zero."""

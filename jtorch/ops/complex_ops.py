@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._define import Array, Promote, View, op, unary
-from ._rules import is_complex, only_tensors
+from ._rules import is_complex
 
 _D: Any = Promote.DEFAULT
 
@@ -57,7 +57,7 @@ def _join(pairs: Any) -> Any:
     return pairs[..., 0] + 1j * pairs[..., 1]
 
 
-@op(linear=True, namespaces=("torch",), check=only_tensors("view_as_real", _check_as_real),
+@op(linear=True, namespaces=("torch",), check=_check_as_real,
     view=View(_pairs, lambda base, new: _join(new).astype(base.dtype)))  # fmt: skip
 def view_as_real(input: Array) -> Any:
     """Complex numbers as pairs along a new last dimension, as a view."""
@@ -85,7 +85,7 @@ def _halved(sizes: Any, strides: Any, offset: int) -> Any:
     return sizes[:-1], tuple(s // 2 for s in strides[:-1]), offset // 2
 
 
-@op(linear=True, namespaces=("torch",), check=only_tensors("view_as_complex", _check_as_complex),
+@op(linear=True, namespaces=("torch",), check=_check_as_complex,
     view=View(_halved, lambda base, new: jnp.stack([new.real, new.imag], axis=-1)))  # fmt: skip
 def view_as_complex(input: Array) -> Any:
     """Pairs along the last dimension as complex numbers, as a view."""
@@ -103,7 +103,7 @@ def _conj(input: Array) -> Any:
     return jnp.conj(input)
 
 
-unary("conj_physical", jnp.conj, _D, linear=True, check=only_tensors("conj_physical"))
+unary("conj_physical", jnp.conj, _D, linear=True)
 
 
 def _angle(x: Any) -> Any:
@@ -118,8 +118,7 @@ def _angle_dtype(d: Any) -> Any:
     return d.to_real()
 
 
-unary("angle", _angle, Promote.INT_TO_FLOAT, inplace=False, result_dtype=_angle_dtype,
-      check=only_tensors("angle"))  # fmt: skip
+unary("angle", _angle, Promote.INT_TO_FLOAT, inplace=False, result_dtype=_angle_dtype)  # fmt: skip
 
 
 # --- from parts -----------------------------------------------------------------------------------
@@ -140,13 +139,13 @@ def _check_parts(input: Any, other: Any) -> None:
 
 
 @op("complex", namespaces=("torch",), broadcast=True, out=True,
-    check=only_tensors("complex", _check_parts))  # fmt: skip
+    check=_check_parts)  # fmt: skip
 def complex_(real: Array, imag: Array) -> Any:
     """real + 1j * imag."""
     return _complex(real, imag)
 
 
-@op(namespaces=("torch",), broadcast=True, out=True, check=only_tensors("polar", _check_parts))
+@op(namespaces=("torch",), broadcast=True, out=True, check=_check_parts)
 def polar(abs: Array, angle: Array) -> Any:
     """abs * (cos(angle) + 1j * sin(angle))."""
     return _complex(abs * jnp.cos(angle), abs * jnp.sin(angle))

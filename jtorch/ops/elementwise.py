@@ -11,11 +11,13 @@ from jax import lax
 
 from .._engine import dtype as _dtype
 from ._define import Array, Operand, Promote, Scalar, binary, op, unary
-from ._rules import dtypes, flat, is_complex, is_int, is_number, only_tensors, refuse, with_grad
+from ._rules import dtypes, flat, is_complex, is_int, is_number, refuse, with_grad
 
 _D: Any = Promote.DEFAULT
 _F: Any = Promote.INT_TO_FLOAT
-_INPLACE_ARITHMETIC: Any = {"promote": _D, "broadcast": True, "inplace": True, "out": True}
+_INPLACE_ARITHMETIC: Any = {
+    "promote": _D, "broadcast": True, "inplace": True, "out": True, "numbers": True,
+}  # fmt: skip
 _INVERT = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
 
 
@@ -56,7 +58,7 @@ def _check_sub(input: Any, other: Any, alpha: Any = int) -> None:
 
 @op(linear=True, check=_check_alpha, dunder=("__add__", "__radd__"), idunder="__iadd__",
     **_INPLACE_ARITHMETIC)  # fmt: skip
-def add(input: Array, other: Operand, *, alpha: Scalar = 1) -> Any:
+def add(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Any:
     """input + alpha * other."""
     if input.dtype == bool:
         return jnp.logical_or(input, other if _is_one(alpha) else jnp.logical_and(other, alpha))
@@ -65,7 +67,7 @@ def add(input: Array, other: Operand, *, alpha: Scalar = 1) -> Any:
 
 @op(linear=True, check=_check_sub, dunder=("__sub__",), rdunder="__rsub__", idunder="__isub__",
     aliases=("subtract",), **_INPLACE_ARITHMETIC)  # fmt: skip
-def sub(input: Array, other: Operand, *, alpha: Scalar = 1) -> Any:
+def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Any:
     """input - alpha * other."""
     return input - _times(other, alpha)
 
@@ -114,8 +116,9 @@ def _mul(a: Any, b: Any) -> Any:
     return jnp.logical_and(a, b) if a.dtype == bool else jnp.multiply(a, b)
 
 
-binary("mul", _mul, _D, dunder=("__mul__", "__rmul__"), idunder="__imul__", aliases=("multiply",))
-binary("true_divide", jnp.true_divide, _F, grad_name="Div",
+binary("mul", _mul, _D, "all", dunder=("__mul__", "__rmul__"), idunder="__imul__",
+       aliases=("multiply",))  # fmt: skip
+binary("true_divide", jnp.true_divide, _F, "all", grad_name="Div",
        dunder=("__truediv__", "__div__"), rdunder="__rtruediv__",
        idunder="__itruediv__")  # fmt: skip
 
@@ -154,9 +157,24 @@ _floor_rule = _operands(flat(_floor_divide, 2))
 _trunc_rule = _operands(flat(_trunc_divide, 2))
 _ROUNDED: Any = {"namespaces": (), "out": False, "grad_name": "Div"}
 
-binary("_div_floor", _floor_rule, check=refuse("div_floor_cpu", "bool", "complex"), **_ROUNDED)
-binary("_div_trunc", _trunc_rule, check=refuse("div_trunc_cpu", "bool", "complex"), **_ROUNDED)
-binary("floor_divide", _floor_rule, check=refuse("div_floor_cpu", "bool", "complex"),
+binary(
+    "_div_floor",
+    _floor_rule,
+    _D,
+    "all",
+    check=refuse("div_floor_cpu", "bool", "complex"),
+    **_ROUNDED,
+)
+binary(
+    "_div_trunc",
+    _trunc_rule,
+    _D,
+    "all",
+    check=refuse("div_trunc_cpu", "bool", "complex"),
+    **_ROUNDED,
+)
+binary("floor_divide", _floor_rule, _D, "all",
+       check=refuse("div_floor_cpu", "bool", "complex"),
        dunder=("__floordiv__",), rdunder="__rfloordiv__", idunder="__ifloordiv__")  # fmt: skip
 
 
@@ -169,7 +187,8 @@ _one = lambda out, a, b: jnp.ones_like(out)  # noqa: E731
 _remainder_rule = with_grad(_remainder, _one, lambda out, a, b: -_floor_divide(a, b))
 _fmod_rule = with_grad(_rem, _one, lambda out, a, b: -_trunc_divide(a, b))
 
-binary("remainder", _operands(_remainder_rule), check=refuse("remainder_cpu", "bool", "complex"),
+binary("remainder", _operands(_remainder_rule), _D, "either",
+       check=refuse("remainder_cpu", "bool", "complex"),
        dunder=("__mod__",), rdunder="__rmod__", idunder="__imod__")  # fmt: skip
 binary("fmod", _operands(_fmod_rule), check=refuse("fmod_cpu", "bool", "complex"))
 unary("reciprocal", lambda x: 1 / x, _F)
@@ -318,7 +337,7 @@ def _abs_jvp(primals: Any, tangents: Any) -> Any:
 
 
 unary("abs", _abs, Promote.COMPLEX_TO_FLOAT, dunder=("__abs__",),
-      aliases=("absolute",), check=only_tensors("abs", refuse("abs_cpu", "bool")))  # fmt: skip
+      aliases=("absolute",), check=refuse("abs_cpu", "bool"))  # fmt: skip
 
 
 def _check_sign(input: Any) -> None:
@@ -339,7 +358,7 @@ def _sign(x: Any) -> Any:
     return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)  # NaN gives 0, as in torch
 
 
-unary("sign", flat(_sign), _D, check=only_tensors("sign", _check_sign))
+unary("sign", flat(_sign), _D, check=_check_sign)
 unary("sgn", lambda x: _sign(x) if is_complex(x) else flat(_sign)(x), _D)
 
 
@@ -351,7 +370,7 @@ def _rounding(name: str, fn: Any) -> None:
 
     rule = flat(fn)
     aliases = ("fix",) if name == "trunc" else ()
-    unary(name, lambda x: x if is_int(x) else rule(x), _D, check=only_tensors(name, check),
+    unary(name, lambda x: x if is_int(x) else rule(x), _D, check=check,
           aliases=aliases)  # fmt: skip
 
 
@@ -365,7 +384,7 @@ def _check_round(input: Any, *, decimals: int = 0) -> None:
     refuse(*(("round_cpu", "integer") if decimals else ("round_vml_cpu", "bool")))(input)
 
 
-@op(promote=_D, inplace=True, out=True, check=only_tensors("round", _check_round),
+@op(promote=_D, inplace=True, out=True, check=_check_round,
     namespaces=("torch", "Tensor", "special"))  # fmt: skip
 def round_(input: Array, *, decimals: int = 0) -> Any:
     """To the nearest number with so many decimals; halves to even."""
@@ -380,7 +399,7 @@ def round_(input: Array, *, decimals: int = 0) -> Any:
 
 
 unary("frac", with_grad(lambda x: x - jnp.trunc(x), lambda out, x: jnp.ones_like(x)), _D,
-      check=only_tensors("frac", refuse("frac_cpu", "integer")))  # fmt: skip
+      check=refuse("frac_cpu", "integer"))  # fmt: skip
 
 
 @op(linear=True)
@@ -390,7 +409,7 @@ def clone(input: Array, *, memory_format: Any = None) -> Any:
 
 
 unary("positive", lambda x: x, _D, linear=True, inplace=False, out=False, dunder=("__pos__",),
-      check=only_tensors("positive", _check_positive))  # fmt: skip
+      check=_check_positive)  # fmt: skip
 
 
 def _check_fill(input: Any, value: Any) -> None:

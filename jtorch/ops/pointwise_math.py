@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._define import Array, Promote, Scalar, binary, op, unary
-from ._rules import is_complex, only_tensors, refuse, with_grad
+from ._rules import is_complex, refuse, with_grad
 
 _D: Any = Promote.DEFAULT
 _F: Any = Promote.INT_TO_FLOAT
 
 
 def _plain(name: str, fn: Any, *aliases: str, **meta: Any) -> None:
-    unary(name, fn, _F, aliases=aliases, check=only_tensors(name), **meta)
+    unary(name, fn, _F, aliases=aliases, **meta)
 
 
 _SPECIAL = ("torch", "Tensor")
@@ -45,7 +45,7 @@ _plain("deg2rad", lambda x: x * (math.pi / 180))
 _plain("rad2deg", lambda x: x * (180 / math.pi))
 _plain("sinc", jnp.sinc, namespaces=(*_SPECIAL, "special:sinc"))
 
-binary("atan2", jnp.arctan2, _F, aliases=("arctan2",), check=only_tensors("atan2"))
+binary("atan2", jnp.arctan2, _F, "", aliases=("arctan2",))
 
 
 def _copysign_factor(out: Any, a: Any, b: Any) -> Any:
@@ -58,15 +58,14 @@ def _copysign(a: Any, b: Any) -> Any:
 
 binary("copysign", with_grad(_copysign, _copysign_factor, None), _F)
 binary("hypot", with_grad(jnp.hypot, lambda out, a, b: a / out, lambda out, a, b: b / out), _D,
-       check=only_tensors("hypot", refuse("hypot_cpu", "integer", "complex")))  # fmt: skip
+       "", check=refuse("hypot_cpu", "integer", "complex"))  # fmt: skip
 _nextafter = with_grad(jnp.nextafter, lambda out, a, b: (a != b).astype(out.dtype), None)
-binary("nextafter", _nextafter, _D,
-       check=only_tensors("nextafter", refuse("nextafter_cpu", "integer", "complex")))  # fmt: skip
-binary("logaddexp", jnp.logaddexp, _D, inplace=False,
-       check=only_tensors("logaddexp", refuse("logaddexp_cpu", "integer")))  # fmt: skip
-binary("logaddexp2", jnp.logaddexp2, _D, inplace=False,
-       check=only_tensors("logaddexp2", refuse("logaddexp2_cpu", "integer",
-                                               "complex")))  # fmt: skip
+binary("nextafter", _nextafter, _D, "",
+       check=refuse("nextafter_cpu", "integer", "complex"))  # fmt: skip
+binary("logaddexp", jnp.logaddexp, _D, "", inplace=False,
+       check=refuse("logaddexp_cpu", "integer"))  # fmt: skip
+binary("logaddexp2", jnp.logaddexp2, _D, "", inplace=False,
+       check=refuse("logaddexp2_cpu", "integer", "complex"))  # fmt: skip
 
 
 def _two_to(y: Any) -> Any:
@@ -84,7 +83,7 @@ _ldexp_rule = with_grad(
     lambda out, x, n: _two_to(n),
     lambda out, x, n: out * math.log(2),
 )
-binary("ldexp", lambda x, n: _ldexp_rule(x, jnp.asarray(n)), _F, check=only_tensors("ldexp"))
+binary("ldexp", lambda x, n: _ldexp_rule(x, jnp.asarray(n)), _F, "")
 
 
 def _times_log(log: Any, pole: float) -> Any:
@@ -102,9 +101,9 @@ def _times_log(log: Any, pole: float) -> Any:
     return lambda x, y: rule(jnp.asarray(x), jnp.asarray(y))
 
 
-binary("xlogy", _times_log(jnp.log, 0.0), _F, namespaces=(*_SPECIAL, "special:xlogy"))
-binary("special_xlog1py", _times_log(jnp.log1p, -1.0), _F, namespaces=("special:xlog1py",),
-       inplace=False)  # fmt: skip
+binary("xlogy", _times_log(jnp.log, 0.0), _F, "either", namespaces=(*_SPECIAL, "special:xlogy"))
+binary("special_xlog1py", _times_log(jnp.log1p, -1.0), _F, "either",
+       namespaces=("special:xlog1py",), inplace=False)  # fmt: skip
 
 
 # --- logit ----------------------------------------------------------------------------------------
@@ -153,7 +152,7 @@ _mantissa = with_grad(
 )
 
 
-@op(out=True, fields=("mantissa", "exponent"), check=only_tensors("frexp", _check_frexp))
+@op(out=True, fields=("mantissa", "exponent"), check=_check_frexp)
 def frexp(input: Array) -> Any:
     """Mantissa in [0.5, 1) and exponent of two."""
     wide = input.astype(jnp.float32) if input.dtype.itemsize < 4 else input

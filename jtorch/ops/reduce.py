@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._define import Array, Promote, op
+from ._define import Array, Dims, Promote, op
 from ._dims import at_least_1d, one, several
 from ._rules import refuse
 
 _HALVES = ("float16", "bfloat16")
 
 
-def axes(dim: Any) -> Any:
+def axes(dim: Dims | None) -> Any:
     """torch's `dim` (None, int, tuple, empty tuple = all) as JAX's `axis`."""
     if dim is None or dim == ():
         return None
@@ -25,20 +25,22 @@ def axes(dim: Any) -> Any:
 
 
 @op(promote=Promote.BOOL_TO_LONG, out=True, linear=True)
-def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def sum(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Sum over `dim` (all dimensions by default)."""
     return jnp.sum(input, axis=several(dim, input.ndim), keepdims=keepdim)
 
 
 @op(promote=Promote.BOOL_TO_LONG, out=True, linear=False)
-def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nansum(
+    input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Any:
     """Sum over `dim`, NaN counting as zero."""
     if jnp.iscomplexobj(input):
         raise RuntimeError("nansum on CPU does not support complex inputs")
     return jnp.nansum(input, axis=several(dim, input.ndim), keepdims=keepdim)
 
 
-def _check_mean(input: Any, *, dim: Any, keepdim: bool, dtype: Any) -> None:
+def _check_mean(input: Any, *, dim: Dims | None, keepdim: bool, dtype: Any) -> None:
     kind = dtype if dtype is not None else input.dtype
     if kind.is_floating_point or kind.is_complex:
         return
@@ -50,7 +52,7 @@ def _check_mean(input: Any, *, dim: Any, keepdim: bool, dtype: Any) -> None:
 
 
 @op(promote=Promote.DEFAULT, out=True, linear=True, check=_check_mean)
-def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def mean(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Mean over `dim` (all dimensions by default)."""
     dims = several(dim, input.ndim)
     wide = input.astype(jnp.float32) if input.dtype.name in _HALVES else input
@@ -70,14 +72,16 @@ def _check_nanmean(input: Any, *, dtype: Any, **_: Any) -> None:
 
 
 @op(promote=Promote.DEFAULT, out=True, check=_check_nanmean)
-def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nanmean(
+    input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Any:
     """Mean over `dim` of what is not NaN."""
     dims = several(dim, input.ndim)
     return jnp.nanmean(input, axis=dims, keepdims=keepdim).astype(input.dtype)
 
 
 @op(promote=Promote.BOOL_TO_LONG, out=True)
-def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def prod(input: Array, dim: Dims | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Product over `dim` (all dimensions by default)."""
     return jnp.prod(input, axis=several(dim, input.ndim), keepdims=keepdim)
 
@@ -139,7 +143,9 @@ def _extreme(largest: bool, dims: tuple[int, ...], nan_counts: bool) -> Any:
     return f
 
 
-def extreme(input: Any, dim: Any, keepdim: bool, largest: bool, nan_counts: bool = False) -> Any:
+def extreme(
+    input: Any, dim: Dims | None, keepdim: bool, largest: bool, nan_counts: bool = False
+) -> Any:
     """amax and amin."""
     dims = several(dim, input.ndim)
     if not jnp.issubdtype(input.dtype, jnp.floating):
@@ -149,13 +155,13 @@ def extreme(input: Any, dim: Any, keepdim: bool, largest: bool, nan_counts: bool
 
 
 @op(out=True, check=needs_elements("amax"))
-def amax(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
+def amax(input: Array, dim: Dims | None = (), keepdim: bool = False) -> Any:
     """Largest element over `dim`; ties share the gradient."""
     return extreme(input, dim, keepdim, True)
 
 
 @op(out=True, check=needs_elements("amin"))
-def amin(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
+def amin(input: Array, dim: Dims | None = (), keepdim: bool = False) -> Any:
     """Smallest element over `dim`; ties share the gradient."""
     return extreme(input, dim, keepdim, False)
 
@@ -211,7 +217,7 @@ def _min_dim(input: Array, dim: int, keepdim: bool = False) -> Any:
     return selected(input, dim, keepdim, _argmin)
 
 
-def _located(input: Any, dim: Any, keepdim: bool, argument: Any) -> Any:
+def _located(input: Any, dim: Dims | None, keepdim: bool, argument: Any) -> Any:
     if dim is None:
         where = argument(input.ravel(), 0)
         return where.reshape((1,) * input.ndim) if keepdim else where
@@ -224,19 +230,19 @@ def _located(input: Any, dim: Any, keepdim: bool, argument: Any) -> Any:
 
 
 @op(out=True, check=needs_elements("argmax"))
-def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
     """Place of the largest element (the first of equals)."""
     return _located(input, dim, keepdim, _argmax)
 
 
 @op(out=True, check=needs_elements("argmin"))
-def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
     """Place of the smallest element (the first of equals)."""
     return _located(input, dim, keepdim, _argmin)
 
 
 @op(fields=("min", "max"), fields_name="aminmax", out=True, check=needs_elements("aminmax"))
-def aminmax(input: Array, *, dim: Any = None, keepdim: bool = False) -> Any:
+def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Smallest and largest element."""
     return extreme(input, dim, keepdim, False), extreme(input, dim, keepdim, True)
 
@@ -247,25 +253,25 @@ def _truth(input: Any, found: Any) -> Any:
 
 
 @op(out=True)
-def any(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+def any(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Any:
     """Whether an element is not zero."""
     return _truth(input, jnp.any(input, several(dim, input.ndim), keepdims=keepdim))
 
 
 @op(out=True)
-def all(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
+def all(input: Array, dim: Dims | None = None, keepdim: bool = False) -> Any:
     """Whether no element is zero."""
     return _truth(input, jnp.all(input, several(dim, input.ndim), keepdims=keepdim))
 
 
 @op()
-def count_nonzero(input: Array, dim: Any = None) -> Any:
+def count_nonzero(input: Array, dim: Dims | None = None) -> Any:
     """How many elements are not zero."""
     return jnp.sum(input != 0, axis=several(dim, input.ndim), dtype=jnp.int64)
 
 
 @op(promote=Promote.INT_TO_FLOAT, out=True, namespaces=("torch", "Tensor", "special"))
-def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Any:
+def logsumexp(input: Array, dim: Dims, keepdim: bool = False) -> Any:
     """log(sum(exp(x))) over `dim`, without overflow."""
     return log_sum_exp(input, several(dim, input.ndim), keepdim)
 
