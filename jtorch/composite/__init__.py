@@ -5,9 +5,16 @@ from . import calculus as calculus
 from . import casting as casting
 from . import data_dependent as data_dependent
 from . import elementwise as elementwise
+from . import fft as fft
+from . import fft_short_time as fft_short_time
 from . import indexing as indexing
 from . import inplace_functions as inplace_functions
 from . import legacy_types as legacy_types
+from . import linalg_decompositions as linalg_decompositions
+from . import linalg_functions as linalg_functions
+from . import linalg_lowrank as linalg_lowrank
+from . import linalg_removed as linalg_removed
+from . import linalg_solve as linalg_solve
 from . import matmul as matmul
 from . import new_methods as new_methods
 from . import nn_activation as nn_activation

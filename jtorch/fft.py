@@ -1,0 +1,8 @@
+"""`torch.fft`: every function published under that name."""
+
+from __future__ import annotations
+
+from ._functions import NAMESPACES
+
+globals().update(NAMESPACES["fft"])
+__all__ = sorted(NAMESPACES["fft"])
