@@ -14,12 +14,12 @@ import numpy as np
 
 from ._engine import dtype as _dtype
 from ._engine import recorder
-from ._engine.backward import Dual, OpNode, call, modes
+from ._engine.backward import Dual, OpNode, call, modes, tracked_call
 from ._engine.device import TRACED
 from ._engine.errors import broadcast_shapes, wrong_argument
 from ._engine.op import Op, Role
 from ._engine.signature import _known, differentiable, lookup
-from ._engine.storage import Storage, read, write
+from ._engine.storage import Apart, Storage, count_apart, read, replaced, write
 from ._engine.value import Value, from_array
 from .ops._derive import Gate
 
@@ -50,18 +50,31 @@ class TensorBase:
         return self._storage.value.aval if self._chain is None else self._cached.aval
 
     def _refresh(self) -> None:
-        s, base = self._storage, self._base
-        if base is not None:
-            self._cached, self._edge_ = read(self._base_chain, (base._value, base._edge()))
-            self._gen = base._gen
+        s = self._storage
+        if self._base is not None:
+            base = self._root()
+            if self._gen == base._gen:  # written by somebody outside the graph
+                self._cached = read(self._base_chain, (base._value, None))[0]
+            else:
+                whole = (base._value, base._edge())
+                self._cached, self._edge_ = read(self._base_chain, whole)
+                self._gen = base._gen
         else:
             self._cached = read(self._chain, (s.value, None))[0]
         self._cver = s.version
+
+    def _root(self) -> Any:
+        """The tensor this one is a view of; another one once that has turned itself into a view."""
+        base = self._base
+        while base._base is not None:
+            base = self._base = base._base
+        return base
 
     def _edge(self) -> Any:
         """Where a gradient of this tensor goes: (node, output), this leaf, or None."""
         base = self._base
         if base is not None and self._gen != base._gen:
+            base = self._root()
             self._cached, self._edge_ = read(self._base_chain, (base._value, base._edge()))
             self._gen, self._cver = base._gen, self._storage.version
         return self._edge_ if self._edge_ is not None else (self if self._req else None)
@@ -71,22 +84,54 @@ class TensorBase:
 
     def _assign(self, value: Value, edge: Any, track: bool) -> None:
         """Write a value of this tensor's shape and dtype, through to everything that shares it."""
-        s = self._storage
-        if self._chain is None:
-            s.write(value)
-            if track:
-                self._edge_, self._gen = edge, self._gen + 1
-            return
-        base = self._base
+        s, base = self._storage, self._base
         if base is None:
-            s.write(write(self._chain, (s.value, None), (value, None))[0])
-        else:
-            whole = (base._value, base._edge() if track else None)
-            new, new_edge = write(self._base_chain, whole, (value, edge))
-            base._assign(new, new_edge, track)
-            if track and new_edge is not None:
-                self._gen = -1  # its edge now leads through the base's write
+            self._write_storage(value)
+            if track:
+                before, self._edge_, self._gen = self._edge_, edge, self._gen + 1
+                if type(before) is tuple and before[0].hooks is not None:
+                    _retain_at(before, self, edge)
+            return
+        base = self._root()
+        whole = (base._value, base._edge() if track else None)
+        new, new_edge = write(self._base_chain, whole, (value, edge))
+        base._assign(new, new_edge, track)
+        if track and new_edge is not None:
+            self._gen = -1  # its edge now leads through the base's write
         self._cached, self._cver = value, s.version
+
+    def _write_storage(self, value: Value) -> None:
+        """Write what is no differentiable view: all of its storage, or a detached part of it."""
+        s, chain = self._storage, self._chain
+        if chain is None:
+            s.write(value)
+            return
+        s.write(write(chain, (s.value, None), (value, None))[0])
+        if type(chain) is Apart:
+            count_apart(chain, s)
+        self._cached, self._cver = value, s.version
+
+
+def _retain_at(before: Any, t: Any, edge: Any) -> None:
+    """`retain_grad` of a tensor goes with it when it is written in place."""
+    ref = before[0].hooks.retained.get(before[1])
+    if ref is not None and ref() is t and type(edge) is tuple:
+        del before[0].hooks.retained[before[1]]
+        edge[0].hooked().retained[edge[1]] = ref
+
+
+def values_of(tensors: list[Any]) -> list[Value]:
+    """The value of each tensor, in one loop: optimizers ask for hundreds."""
+    return [t._storage.value if t._chain is None else t._value for t in tensors]
+
+
+def write_values(tensors: list[Any], values: list[Value]) -> None:
+    """Write each tensor whole, outside the graph, as optimizers do."""
+    for t, value in zip(tensors, values, strict=True):
+        if t._chain is None:
+            t._storage.write(value)
+        else:
+            t._assign(value, None, False)
 
 
 _tensor_class: type = TensorBase
@@ -116,6 +161,12 @@ def alias(t: Any, cls: type | None = None) -> Any:
     if t._chain is not None:
         new._cached, new._cver = value, t._storage.version
     return new
+
+
+class StandIn(TensorBase):
+    """What takes the place of a tensor that has turned itself into a view (`t.squeeze_()`)."""
+
+    __slots__ = ("owner",)
 
 
 def _view(t: Any, step: Any, value: Value, edge: Any) -> Any:
@@ -176,7 +227,14 @@ def dual_call(
     flat: list[Any] = []
     spec: list[Any] = []
     tensors: list[Any] = []
-    for i, a in enumerate(operands):
+    for a in operands:
+        if isinstance(a, TensorBase):
+            s = a._storage
+            v = s.value if a._chain is None else a._cached if a._cver == s.version else a._value
+            flat.append(v)
+            spec.append(v.aval)
+            tensors.append(a)
+            continue
         t = type(a)
         if t is float or t is int or t is bool or t is complex:
             flat.append(a)
@@ -184,30 +242,8 @@ def dual_call(
             tensors.append(None)
         elif a is None:
             spec.append(None)
-        elif isinstance(a, TensorBase):
-            s = a._storage
-            v = s.value if a._chain is None else a._cached if a._cver == s.version else a._value
-            flat.append(v)
-            spec.append(v.aval)
-            tensors.append(a)
-        elif op.operands[i].role is Role.ARRAYS:
-            sub: list[Any] = []
-            for b in a:
-                if b is None:
-                    sub.append(None)
-                    continue
-                b = b if isinstance(b, TensorBase) else _operand(op, i, b)
-                number = not isinstance(b, TensorBase)
-                flat.append(b if number else b._value)
-                sub.append(type(b) if number else flat[-1].aval)
-                tensors.append(None if number else b)
-            spec.append(tuple(sub))
         else:
-            b = _operand(op, i, a)
-            number = not isinstance(b, TensorBase)
-            flat.append(b if number else b._value)
-            spec.append(type(b) if number else flat[-1].aval)
-            tensors.append(None if number else b)
+            _take(op, len(spec), a, flat, spec, tensors)
     try:
         sig = _known.get((op, static, tuple(spec), None))
     except TypeError:  # a list among the metadata
@@ -215,11 +251,20 @@ def dual_call(
     if sig is None:
         static = _freeze(static)
         sig = lookup(op, static, tuple(spec))
-    if modes.grad and sig.differentiable:
-        edges = [None if t is None else _edge_of(t) for t in tensors]
-        for e in edges:
-            if e is not None:
-                return sig, call(sig, flat, edges), flat
+    if sig.differentiable and modes.grad:
+        edges, tracked = [], False
+        for t in tensors:
+            edge = None
+            if t is not None:
+                base = t._base
+                if base is not None and t._gen != base._gen:
+                    edge = t._edge()
+                else:
+                    edge = t._edge_ if t._edge_ is not None else t if t._req else None
+                tracked = tracked or edge is not None
+            edges.append(edge)
+        if tracked:
+            return sig, tracked_call(sig, flat, tuple(edges)), flat
     if op.host is not None and sig.place is not TRACED:
         values = _on_host(sig, flat)
         if values is not None:
@@ -227,11 +272,20 @@ def dual_call(
     return sig, [(v, None) for v in recorder.record(sig, flat)], flat
 
 
-def _edge_of(t: Any) -> Any:
-    base = t._base
-    if base is not None and t._gen != base._gen:
-        return t._edge()
-    return t._edge_ if t._edge_ is not None else (t if t._req else None)
+def _take(op: Op, i: int, a: Any, flat: list[Any], spec: list[Any], tensors: list[Any]) -> None:
+    """An operand that is a sequence of tensors, or something that stands for a tensor or number."""
+    sequence = op.operands[i].role is Role.ARRAYS
+    kinds: list[Any] = []
+    for b in a if sequence else (a,):
+        if b is None:
+            kinds.append(None)
+            continue
+        b = b if isinstance(b, TensorBase) else _operand(op, i, b)
+        number = not isinstance(b, TensorBase)
+        flat.append(b if number else b._value)
+        kinds.append(type(b) if number else flat[-1].aval)
+        tensors.append(None if number else b)
+    spec.append(tuple(kinds) if sequence else kinds[0])
 
 
 def _on_host(sig: Any, flat: list[Any]) -> list[Value] | None:
@@ -327,6 +381,8 @@ def put(t: Any, new: Dual, what: str = "") -> None:
             )
         new = expand(new, mine.shape)
     tracked = modes.grad and (new[1] is not None or _has_history(t))
+    if tracked and new[1] is None and t._base is None:
+        new = replaced((t._value, t._edge_), new)
     t._assign(new[0], new[1], tracked)
 
 

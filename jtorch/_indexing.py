@@ -26,10 +26,14 @@ class IndexingMixin(TensorBase):
         if tensors is None:
             return viewed
         tensors = [_without_mask(t) for t in tensors]
+        _check_range(tensors, viewed._aval.shape)
         flat, layout = _spread(tensors)
         return apply(_table("_gather_index"), (viewed, flat), (layout,))
 
     def __setitem__(self, index: Any, new: Any) -> None:
+        if index is False:
+            return
+        index = None if index is True else index
         spec, starts, tensors = parse(self, index)
         whole = tensors is not None and all(e == _FULL for e in spec)
         target = unread_view(self, _table("_basic_index"), starts, (spec,))
@@ -45,8 +49,16 @@ class IndexingMixin(TensorBase):
             mask = tensors[0]
             written = apply(_table("_mask_write"), (target, mask, new.reshape(())), ())  # type: ignore[attr-defined]
         else:
-            flat, layout = _spread([_without_mask(t) for t in tensors])
+            tensors = [_without_mask(t) for t in tensors]
+            _check_range(tensors, target._aval.shape)
+            flat, layout = _spread(tensors)
             written = apply(_table("_scatter_index"), (target, flat, new), (layout,))
+            if new._value.aval.dtype is not target._aval.dtype:
+                raise RuntimeError(
+                    "Index put requires the source and destination dtypes match, got "
+                    f"{target._aval.dtype.scalar_name} for the destination and "
+                    f"{new._value.aval.dtype.scalar_name} for the source."
+                )
         put(target, (written._value, written._edge() if modes.grad else None))
 
 
@@ -95,7 +107,24 @@ def _without_mask(t: Any) -> Any:
     if t is None or t.dtype not in (_dtype.bool_, _dtype.uint8):
         return t
     array = np.asarray(recorder.concrete(t._value, "boolean mask index"))
-    return [wrap(from_array(i.astype(np.int64))) for i in np.nonzero(array)]
+    return [wrap(from_array(i.astype(np.int64))) for i in np.nonzero(np.atleast_1d(array))]
+
+
+def _check_range(tensors: list[Any], shape: tuple[int, ...]) -> None:
+    """torch's IndexError for host data; numbers that a program computes are not waited for."""
+    at = 0
+    for t, size in zip(tensors, shape, strict=False):
+        if not isinstance(t, TensorBase):
+            continue  # kept whole, or a mask, which has the right size
+        array = t._value.array
+        if type(array) is np.ndarray and array.size:
+            low, high = int(array.min()), int(array.max())
+            if low < -size or high >= size:
+                raise IndexError(
+                    f"index {low if low < -size else high} is out of bounds for dimension {at} "
+                    f"with size {size}"
+                )
+        at += 1
 
 
 def _spread(tensors: list[Any]) -> tuple[tuple[Any, ...], tuple[bool, ...]]:

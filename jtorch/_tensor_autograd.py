@@ -11,7 +11,8 @@ from ._engine import backward as _backward
 from ._engine import recorder
 from ._engine.backward import Dual, modes
 from ._engine.signature import differentiable, lookup
-from ._gate import TensorBase, _table, alias, wrap
+from ._engine.storage import Apart
+from ._gate import StandIn, TensorBase, _table, alias, wrap
 
 _handle_ids = itertools.count()
 
@@ -67,9 +68,7 @@ class GradFn:
         return self._add("pre", fn)
 
     def _add(self, when: str, fn: Callable[..., Any]) -> RemovableHandle:
-        node = self.node
-        node.hooks = node.hooks or {}
-        hooks = node.hooks.setdefault(when, {})
+        hooks = getattr(self.node.hooked(), when)
         handle = RemovableHandle(hooks)
         hooks[handle.id] = fn
         return handle
@@ -210,7 +209,7 @@ class AutogradMixin(TensorBase):
 
     def detach_(self) -> Any:
         """Leave the graph in place."""
-        if self._base is not None:
+        if self._is_view():
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using "
                 "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
@@ -219,21 +218,32 @@ class AutogradMixin(TensorBase):
                 "function in torch/optim/optimizer.py as a solution."
             )
         self._edge_, self._req = None, False
+        if self._base is not None:
+            self._base._edge_ = None
         return self
 
     @property
     def data(self) -> Any:
-        """The same storage, outside the graph; writes to it are not tracked."""
-        return alias(self)
+        """The same storage, outside the graph; writes to it are not tracked, nor counted."""
+        new = alias(self)
+        if new._chain is None:
+            new._cached, new._cver = self._value, self._storage.version
+        new._chain = Apart(new._chain or ())
+        return new
 
     @data.setter
     def data(self, new: Any) -> None:
         if not isinstance(new, TensorBase):
             raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
         source = alias(new)
-        self._storage, self._chain = source._storage, source._chain
+        self._storage, self._chain = source._storage, tuple(source._chain or ()) or None
         self._cached, self._cver = source._cached, source._cver
         self._base = self._base_chain = None
+
+    def _is_view(self) -> bool:
+        """Whether this tensor is a differentiable view of another."""
+        base = self._base
+        return base is not None and not (type(base) is StandIn and base.owner() is self)
 
     def retain_grad(self) -> None:
         """Keep `.grad` of a tensor that is not a leaf."""
@@ -242,14 +252,13 @@ class AutogradMixin(TensorBase):
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if type(edge) is tuple:
             node, index = edge
-            node.retained = node.retained or {}
-            node.retained[index] = weakref.ref(self)
+            node.hooked().retained[index] = weakref.ref(self)
 
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on this non-leaf."""
         edge = self._edge()
-        return type(edge) is tuple and edge[1] in (edge[0].retained or {})
+        return type(edge) is tuple and bool(edge[0].hooks) and edge[1] in edge[0].hooks.retained
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """`hook(grad)` when the gradient of this tensor is computed; it may return another."""
@@ -258,8 +267,7 @@ class AutogradMixin(TensorBase):
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if type(edge) is tuple:
             node, index = edge
-            node.pre_hooks = node.pre_hooks or {}
-            hooks = node.pre_hooks.setdefault(index, {})
+            hooks = node.hooked().tensor.setdefault(index, {})
         else:
             self._hooks = self._hooks or {}
             hooks = self._hooks.setdefault("grad", {})
@@ -324,6 +332,9 @@ def backward(
         inputs = [inputs] if isinstance(inputs, TensorBase) else list(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        for i in inputs:
+            if type(i._edge()) is tuple:
+                i.retain_grad()
         wanted = [i._edge() for i in inputs]
     keep = create_graph if retain_graph is None else retain_graph
     roots = _roots(tensors, gradients)
@@ -334,10 +345,6 @@ def backward(
         for leaf, ct in walk.leaves.values():
             if targets is None or id(leaf) in targets:
                 _deliver(leaf, ct, create_graph)
-        for i in inputs or ():
-            ct = walk.captured.get(i._edge()) if type(i._edge()) is tuple else None
-            if ct is not None:
-                i._accumulate(ct, create_graph)
     finally:
         modes.grad = before
     del walk
@@ -364,7 +371,8 @@ def _deliver(leaf: Any, ct: Dual, create_graph: bool) -> None:
             ct = unwrap(new)
     leaf._accumulate(ct, create_graph)
     for hook in tuple(hooks.get("post", {}).values()):
-        hook(leaf)
+        if hook(leaf) is not None:
+            raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def grad(

@@ -14,7 +14,7 @@ from ._engine.device import device as _device
 from ._engine.device import place_of
 from ._engine.op import Op
 from ._engine.signature import lookup
-from ._engine.storage import geometry
+from ._engine.storage import geometry, version
 from ._engine.strides import is_contiguous
 from ._engine.transfer import TransferNode
 from ._engine.value import Value, from_array
@@ -134,7 +134,8 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
 
     @property
     def _version(self) -> int:
-        return self._storage.version
+        root = self if self._base is None else self._base
+        return version(root._chain, self._storage)
 
     def _geometry(self) -> Any:
         if self._chain is None:
@@ -196,11 +197,15 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
     def copy_(self, src: Any, non_blocking: bool = False) -> Any:
         """Write another tensor's content (broadcast, cast) into this one."""
         check_writable(self, _table("clone"))
+        if isinstance(src, bool | int | float | complex):
+            src = self.new_tensor(src)  # type: ignore[attr-defined]
         if not isinstance(src, TensorBase):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")  # fmt: skip  # noqa: E501
         source = src.to(device=self.device) if src.device != self.device else src  # type: ignore[attr-defined]
         if source.dtype is not self.dtype:
             source = source.to(self.dtype)
+        elif _grad_mode() and source._edge() is not None:
+            source = source.clone()  # type: ignore[attr-defined]  # a node of its own
         put(self, (source._value, source._edge() if _grad_mode() else None))
         return self
 

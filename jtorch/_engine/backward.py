@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from . import recorder
-from .device import TRACED
 from .op import Op, Param, Role
 from .signature import Signature, differentiable, make
 from .value import Aval, Value
@@ -36,20 +35,32 @@ class _Modes(threading.local):
 modes = _Modes()
 
 
+class Hooks:
+    """What hangs on a node: hooks of its outputs (tensors), of itself, and tensors that keep `.grad`."""
+
+    __slots__ = ("post", "pre", "retained", "tensor")
+
+    def __init__(self) -> None:
+        self.tensor: dict[int, dict[int, Callable[..., Any]]] = {}
+        self.pre: dict[int, Callable[..., Any]] = {}
+        self.post: dict[int, Callable[..., Any]] = {}
+        self.retained: dict[int, Any] = {}
+
+
 class Node:
     """One step of the graph: what pulls cotangents of its outputs back to its inputs."""
 
-    __slots__ = ("__weakref__", "edges", "hooks", "outs", "pre_hooks", "retained", "seq")
+    __slots__ = ("__weakref__", "edges", "hooks", "outs", "seq")
 
     def __init__(self, edges: tuple[Any, ...], outs: tuple[Aval, ...]) -> None:
-        self.edges, self.outs = edges, outs
-        self.seq = next(_sequence)
-        self.pre_hooks: dict[int, dict[int, Callable[..., Any]]] | None = None  # tensor hooks
-        self.hooks: dict[str, dict[int, Callable[..., Any]]] | None = None  # node hooks
-        self.retained: dict[int, Any] | None = None
+        self.edges, self.outs, self.seq = edges, outs, next(_sequence)
+        self.hooks: Hooks | None = None
 
-    def __lt__(self, other: Node) -> bool:
-        return self.seq > other.seq
+    def hooked(self) -> Hooks:
+        """The node's hooks, to add to."""
+        if self.hooks is None:
+            self.hooks = Hooks()
+        return self.hooks
 
     def pull(self, cts: list[Dual | None], create_graph: bool, keep: bool) -> list[Dual | None]:
         """Gradients of the inputs, aligned with `edges`."""
@@ -66,35 +77,58 @@ class OpNode(Node):
     __slots__ = ("flat", "sig")
 
     def __init__(self, sig: Signature, flat: Any, edges: tuple[Any, ...]) -> None:
-        super().__init__(edges, sig.outs)
+        # the base class's lines: one call fewer for every op
+        self.edges, self.outs, self.seq, self.hooks = edges, sig.outs, next(_sequence), None
         self.sig = sig
-        # A linear op's gradient does not read its operands: holding them would keep them alive.
-        self.flat = tuple(x for x in flat if type(x) is not Value) if sig.op.linear else tuple(flat)
+        if not sig.op.linear:
+            self.flat: Any = flat
+        elif sig.numbers:
+            # A linear op's gradient does not read its operands: holding them would keep them alive.
+            self.flat = [x for x in flat if type(x) is not Value]
+        else:
+            self.flat = ()
 
     def pull(self, cts: list[Dual | None], create_graph: bool, keep: bool) -> list[Dual | None]:
-        flat, sig = self.flat, self.sig
+        flat, sig, edges = self.flat, self.sig, self.edges
         if flat is None:
             raise RuntimeError(_FREED)
-        needs = tuple(i for i, e in enumerate(self.edges) if e is not None)
-        given = tuple(i for i, c in enumerate(cts) if c is not None and differentiable(sig.outs[i]))
+        needs = tuple([i for i, e in enumerate(edges) if e is not None])
+        given = self._given(cts)
         if not given:
-            return [None] * len(self.edges)
+            return [None] * len(edges)
+        values = [c for i in given if (c := cts[i]) is not None]
+        operands = [*flat, *[c[0] for c in values]]
         vjp = sig.vjp(needs, given)
-        values = [cts[i] for i in given]
-        operands = (*flat, *(c[0] for c in values if c is not None))
         if create_graph:
-            own = (None,) * len(flat) if sig.op.linear else self.edges
-            edges = (*own, *(c[1] for c in values if c is not None))
+            own = (None,) * len(flat) if sig.op.linear else edges
+            grads = call(vjp, operands, (*own, *(c[1] for c in values)))
         else:
-            edges = ()
-        grads = iter(call(vjp, operands, edges))
+            grads = [(v, None) for v in recorder.record(vjp, operands)]
         if not keep and not sig.op.linear:
             self.flat = None
-        return [next(grads) if e is not None else None for e in self.edges]
+        return _aligned(edges, grads)
+
+    def _given(self, cts: list[Dual | None]) -> tuple[int, ...]:
+        """The outputs for which there is a cotangent."""
+        if len(cts) == 1:
+            return () if cts[0] is None else _FIRST
+        tracked = self.sig.tracked
+        return tuple([i for i, c in enumerate(cts) if c is not None and tracked[i]])
 
     def name(self) -> str:
         op = self.sig.op
         return (op.grad_name or camel(op.name)) + "Backward0"
+
+
+_FIRST = (0,)
+
+
+def _aligned(edges: tuple[Any, ...], grads: list[Any]) -> list[Dual | None]:
+    """The gradients of the inputs that have an edge, at their places."""
+    if len(grads) == len(edges):
+        return grads
+    rest = iter(grads)
+    return [None if e is None else next(rest) for e in edges]
 
 
 class ResidualNode(OpNode):
@@ -113,16 +147,14 @@ class ResidualNode(OpNode):
             return super().pull(cts, create_graph, keep)
         if self.residuals is None:
             raise RuntimeError(_FREED)
-        given = tuple(
-            i for i, c in enumerate(cts) if c is not None and differentiable(self.sig.outs[i])
-        )
+        given = self._given(cts)
         if not given:
             return [None] * len(self.edges)
         values = [c[0] for i in given if (c := cts[i]) is not None]
-        grads = iter(call(self.make_pull(given), (*self.residuals, *values), ()))
+        grads = [(v, None) for v in recorder.record(self.make_pull(given), (*self.residuals, *values))]
         if not keep:
             self.flat = self.residuals = None
-        return [next(grads) if e is not None else None for e in self.edges]
+        return _aligned(self.edges, grads)
 
 
 def camel(name: str) -> str:
@@ -132,25 +164,33 @@ def camel(name: str) -> str:
 
 def call(sig: Signature, flat: Any, edges: Any) -> list[Dual]:
     """Record an op; with edges (one per flat operand), also its grad node."""
-    track = sig.differentiable and any(e is not None for e in edges)
-    if track and sig.op.residuals and sig.place is not TRACED:
-        return _call_keeping(sig, flat, tuple(edges))
-    results = recorder.record(sig, flat, track)
-    if not track:
-        return [(v, None) for v in results]
-    recorder.note_edges(flat, edges)
-    node = OpNode(sig, flat, tuple(edges))
-    return [(v, (node, i) if differentiable(v.aval) else None) for i, v in enumerate(results)]
+    if sig.differentiable:
+        for e in edges:
+            if e is not None:
+                return tracked_call(sig, flat, tuple(edges))
+    return [(v, None) for v in recorder.record(sig, flat)]
 
 
-def _call_keeping(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual]:
-    needs = tuple(i for i, e in enumerate(edges) if e is not None)
-    forward, make_pull = sig.with_residuals(needs)
-    results = recorder.record(forward, flat, True)
-    recorder.note_edges(flat, edges)
-    n = len(sig.outs)
-    node = ResidualNode(sig, flat, edges, make_pull, tuple(results[n:]))
-    return [(v, (node, i) if differentiable(v.aval) else None) for i, v in enumerate(results[:n])]
+def tracked_call(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual]:
+    """`call` when some operand needs a gradient.  `flat` is kept: nobody may change it afterwards."""
+    if sig.op.residuals and not sig.place.traced:
+        needs = tuple([i for i, e in enumerate(edges) if e is not None])
+        forward, make_pull = sig.with_residuals(needs)
+        results = recorder.record(forward, flat, True)
+        n = len(sig.outs)
+        node: OpNode = ResidualNode(sig, flat, edges, make_pull, results[n:])
+        del results[n:]
+    else:
+        results = recorder.record(sig, flat, True)
+        node = OpNode(sig, flat, edges)
+    if recorder.regions:
+        recorder.note_edges(flat, edges)
+    if len(results) == 1:
+        return [(results[0], (node, 0))]
+    return [
+        (v, (node, i) if tracked else None)
+        for i, (v, tracked) in enumerate(zip(results, sig.tracked, strict=True))
+    ]
 
 
 def _plain(name: str, fn: Callable[..., Any], arrays: int, linear: bool) -> Op:
@@ -176,8 +216,8 @@ class Walk:
 
     def __init__(self, create_graph: bool, keep: bool, wanted: set[Any] | None) -> None:
         self.create_graph, self.keep, self.wanted = create_graph, keep, wanted
-        self.waiting: dict[Node, list[Dual | None]] = {}
-        self.heap: list[Node] = []
+        self.waiting: dict[int, list[Dual | None]] = {}  # by the node's number
+        self.heap: list[tuple[int, Node]] = []  # newest first
         self.leaves: dict[int, tuple[Any, Dual]] = {}
         self.captured: dict[Any, Dual] = {}
 
@@ -188,10 +228,10 @@ class Walk:
             self.leaves[id(edge)] = (edge, ct if old is None else add(old[1], ct))
             return
         node, index = edge
-        slots = self.waiting.get(node)
+        slots = self.waiting.get(node.seq)
         if slots is None:
-            slots = self.waiting[node] = [None] * len(node.outs)
-            heapq.heappush(self.heap, node)
+            slots = self.waiting[node.seq] = [None] * len(node.outs)
+            heapq.heappush(self.heap, (-node.seq, node))
         held = slots[index]
         slots[index] = ct if held is None else add(held, ct)
 
@@ -199,18 +239,23 @@ class Walk:
         """Walk newest node first; every parent is older than its children."""
         needed = None if self.wanted is None else self._needed()
         while self.heap:
-            node = heapq.heappop(self.heap)
-            cts = self.waiting.pop(node)
-            self._tensor_hooks(node, cts, wrap, unwrap)
+            _, node = heapq.heappop(self.heap)
+            cts = self.waiting.pop(node.seq)
+            hooks = node.hooks
+            if hooks is not None:
+                self._tensor_hooks(hooks, cts, wrap, unwrap)
             if self.wanted is not None:
                 for i, ct in enumerate(cts):
                     if ct is not None and (node, i) in self.wanted:
                         self.captured[node, i] = ct
                 if node not in needed:  # type: ignore[operator]
                     continue
-            cts = self._node_hooks(node, "pre", cts, None, wrap, unwrap)
-            grads = node.pull(cts, self.create_graph, self.keep)
-            grads = self._node_hooks(node, "post", grads, cts, wrap, unwrap)
+            if hooks is None:
+                grads = node.pull(cts, self.create_graph, self.keep)
+            else:
+                cts = _node_hooks(hooks.pre, cts, None, wrap, unwrap)
+                grads = node.pull(cts, self.create_graph, self.keep)
+                grads = _node_hooks(hooks.post, grads, cts, wrap, unwrap)
             for edge, g in zip(node.edges, grads, strict=True):
                 if edge is not None and g is not None:
                     self.send(edge, g)
@@ -218,8 +263,8 @@ class Walk:
     def _needed(self) -> set[Node]:
         """Nodes from which a wanted edge can be reached (the rest need not be pulled)."""
         order: list[Node] = []
-        seen = set(self.waiting)
-        stack = list(seen)
+        stack = [node for _, node in self.heap]
+        seen = set(stack)
         while stack:
             node = stack.pop()
             order.append(node)
@@ -238,31 +283,31 @@ class Walk:
                     break
         return needed
 
-    def _tensor_hooks(self, node: Node, cts: list[Dual | None], wrap: Any, unwrap: Any) -> None:
-        for index, hooks in (node.pre_hooks or {}).items():
-            for hook in tuple(hooks.values()):
+    def _tensor_hooks(self, hooks: Hooks, cts: list[Dual | None], wrap: Any, unwrap: Any) -> None:
+        for index, own in hooks.tensor.items():
+            for hook in tuple(own.values()):
                 ct = cts[index]
                 if ct is not None:
                     new = hook(wrap(ct))
                     cts[index] = ct if new is None else unwrap(new)
-        for index, ref in (node.retained or {}).items():
+        for index, ref in hooks.retained.items():
             target, ct = ref(), cts[index]
             if target is not None and ct is not None:
                 target._accumulate(ct, self.create_graph)
 
-    def _node_hooks(
-        self, node: Node, when: str, grads: Any, given: Any, wrap: Any, unwrap: Any
-    ) -> Any:
-        hooks = (node.hooks or {}).get(when)
-        if not hooks:
-            return grads
-        show = lambda duals: tuple(None if d is None else wrap(d) for d in duals)  # noqa: E731
-        for hook in tuple(hooks.values()):
-            new = hook(show(grads)) if when == "pre" else hook(show(grads), show(given))
-            if new is not None:
-                new = new if isinstance(new, tuple) else (new,)
-                grads = [None if t is None else unwrap(t) for t in new]
-        return grads
+
+def _node_hooks(hooks: dict[int, Any], grads: Any, given: Any, wrap: Any, unwrap: Any) -> Any:
+    """The gradients after a node's hooks; `given`: what the node was given, None before it has run."""
+
+    def show(duals: Any) -> tuple[Any, ...]:
+        return tuple(None if d is None else wrap(d) for d in duals)
+
+    for hook in tuple(hooks.values()):
+        new = hook(show(grads)) if given is None else hook(show(grads), show(given))
+        if new is not None:
+            new = new if isinstance(new, tuple) else (new,)
+            grads = [None if t is None else unwrap(t) for t in new]
+    return grads
 
 
 def run(
@@ -291,5 +336,5 @@ def run(
     finally:
         modes.grad = before
         if program is not None:
-            program.backward = False
+            program.backward, program.line = False, None
     return walk

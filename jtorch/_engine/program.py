@@ -10,6 +10,7 @@ from weakref import ref
 import numpy as np
 
 from .signature import NUMBERS, TABLE, Signature
+from .stats import user_line
 from .value import Aval, Value
 
 # References to a leaf's Value and array while `donatable` looks at them and nobody else holds them:
@@ -27,15 +28,15 @@ class Program:
     """
 
     __slots__ = (
-        "avals", "backward", "code", "grads", "leaf_bytes", "leaf_index", "leaves", "line", "lines", "mark",
-        "next_check", "numbers", "outs", "owner", "place", "starts",
+        "backward", "code", "foreign", "grads", "last", "leaf_bytes", "leaf_index", "leaves", "line",
+        "lines", "mark", "next_check", "numbers", "outs", "owner", "place", "starts",
     )  # fmt: skip
 
     def __init__(self, place: Any, next_check: int) -> None:
         self.place, self.next_check = place, next_check
-        self.owner: dict[str, Program] | None = (
-            None  # the pending programs of the thread it is one of
-        )
+        # the pending programs of the thread it is one of, and what computes those of others
+        self.owner: dict[str, Program] | None = None
+        self.foreign: Callable[[Value], None] | None = None
         self.code: list[int] = []
         self.starts: list[int] = []
         self.lines: list[Any] = []
@@ -44,11 +45,11 @@ class Program:
         self.leaf_bytes = 0
         self.numbers: dict[type, list[Any]] = {t: [] for t in _PACKS}
         self.outs: list[ref[Value]] = []
-        self.avals: list[Aval] = []
         self.grads = 0  # ops recorded for a gradient that no backward has freed yet
         self.mark = 0  # instructions up to the last end of a backward
         self.backward = False
         self.line: Any = None  # the user's line, while a backward is being recorded
+        self.last: Program | None = None  # a bare program that began at the same line, if any
 
     def operand(self, v: Value) -> int:
         """The number of `v` in this program; a value from elsewhere becomes a leaf."""
@@ -56,6 +57,8 @@ class Program:
             return v.slot
         index = self.leaf_index.get(id(v))
         if index is None:
+            if v.array is None and self.foreign is not None:
+                self.foreign(v)
             index = self.leaf_index[id(v)] = len(self.leaves)
             self.leaves.append(v)
             if type(v.array) is np.ndarray:
@@ -65,23 +68,28 @@ class Program:
     def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
         """Append one instruction; returns its pending results."""
         code, outs, index = self.code, self.outs, self.leaf_index
-        self.starts.append(len(code))
-        self.lines.append(line)
-        code.append(sig.id)
+        new = [sig.id]  # an operand may raise: then nothing has been appended
         for x in flat:
             if type(x) is not Value:
-                self.numbers[type(x)].append(x)
-            elif x.program is self:
-                code.append(x.slot)
+                continue
+            if x.program is self:
+                new.append(x.slot)
             else:
                 leaf = index.get(id(x))
-                code.append(self.operand(x) if leaf is None else ~leaf)
+                new.append(self.operand(x) if leaf is None else ~leaf)
+        if sig.numbers:
+            numbers = self.numbers
+            for x in flat:
+                if type(x) is not Value:
+                    numbers[type(x)].append(x)
+        self.starts.append(len(code))
+        self.lines.append(line)
+        code += new
         results = []
         for a in sig.outs:
             v = Value(a, None, self, len(outs))
             outs.append(ref(v))
             results.append(v)
-        self.avals += sig.outs
         return results
 
     def results(self) -> list[Value | None]:
@@ -167,8 +175,26 @@ class Program:
     def bare(self) -> Program:
         """The instructions without values, numbers or results: what a cache may keep."""
         copy = Program(self.place, 0)
-        copy.code, copy.starts = self.code, self.starts
+        copy.code, copy.starts, copy.lines = self.code, self.starts, self.lines
         return copy
+
+    def line_of(self, sig: Signature) -> Any:
+        """The user's line of the instruction that is about to be appended.
+
+        Looking through the frames takes as long as recording does, and a loop comes by the same lines
+        again: while this program repeats the last one, its lines are taken for the same.
+        """
+        i, last = len(self.starts), self.last
+        if last is not None:
+            if not i:
+                line = user_line()
+                if not last.lines or last.lines[0] != line:
+                    self.last = None
+                return line
+            if i < len(last.starts) and last.code[last.starts[i]] == sig.id:
+                return last.lines[i]
+            self.last = None
+        return user_line()
 
     def ids(self) -> list[int]:
         """The signature ids alone."""
@@ -204,8 +230,8 @@ class Program:
         Results of the first that the second reads stay alive as outputs of the first.
         """
         parts = Program(self.place, 0), Program(self.place, self.next_check)
-        parts[1].owner = self.owner
         self._replay(lambda index: parts[index >= at])
+        parts[1].owner, parts[1].foreign = self.owner, self.foreign
         parts[1].grads = self.grads
         parts[1].mark = max(0, self.mark - at)
         return parts
@@ -233,8 +259,8 @@ class Program:
             return self
         alive.reverse()
         lean = Program(self.place, self.next_check)
-        lean.owner = self.owner
         self._replay(lambda index: lean if alive[index] else None)
+        lean.owner, lean.foreign = self.owner, self.foreign
         return lean
 
     def _replay(self, target: Callable[[int], Program | None]) -> None:
@@ -267,20 +293,20 @@ class Program:
 
     def verify(self) -> None:
         """Raise AssertionError if the program is not well formed (JTORCH_VERIFY=1)."""
-        slot = 0
+        avals: list[Aval] = []
         want = dict.fromkeys(_PACKS, 0)
         for sig, operands in self.instructions():
             kinds = [a for a in sig.flat if isinstance(a, Aval)]
             assert len(kinds) == len(operands), f"{sig}: {len(operands)} operands"
             for kind, i in zip(kinds, operands, strict=True):
-                assert i < slot, f"{sig} reads result {i} before it exists"
-                have = self.avals[i] if i >= 0 else self.leaves[~i].aval
+                assert i < len(avals), f"{sig} reads result {i} before it exists"
+                have = avals[i] if i >= 0 else self.leaves[~i].aval
                 assert have is kind, f"{sig} wants {kind} and reads {have}"
             for kind in sig.flat:
                 if not isinstance(kind, Aval):
                     want[kind] += 1
-            slot += len(sig.outs)
-        assert slot == len(self.outs), "results and instructions disagree"
+            avals += sig.outs
+        assert len(avals) == len(self.outs), "results and instructions disagree"
         for t in _PACKS:
             assert want[t] == len(self.numbers[t]), f"{t.__name__} numbers disagree"
 

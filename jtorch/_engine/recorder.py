@@ -40,33 +40,38 @@ class _Thread(threading.local):
         self.pending: dict[str, Program] = {}  # by place key
         self.region: list[Region] = []  # regions being recorded, innermost last
         self.cutter = cut.Cutter()
+        self.last: dict[str, Program] = {}  # the last program that ran, bare, by place key
 
 
 _local = _Thread()
+regions = 0  # regions being recorded, in all threads: most writes and ops ask no further
 
 
 @contextlib.contextmanager
 def region(place: Any) -> Iterator[Region]:
     """Record the ops of the `with` block as a region; on an error its writes are undone."""
+    global regions
     new = Region(place)
     _local.region.append(new)
+    regions += 1
     try:
         yield new
     except BaseException:
         new.undo()
         raise
     finally:
+        regions -= 1
         _local.region.pop()
 
 
 def note_write(storage: Any) -> None:
-    """A storage is about to be written: a region keeps what it held."""
+    """A storage is about to be written while some region is recorded: it keeps what it held."""
     if _local.region:
         _local.region[-1].writes.setdefault(id(storage), (storage, storage.value))
 
 
 def note_edges(flat: Any, edges: Any) -> None:
-    """A region keeps the edges of the outside values it reads."""
+    """While some region is recorded: it keeps the edges of the outside values it reads."""
     if _local.region:
         here = _local.region[-1]
         for x, e in zip(flat, edges, strict=True):
@@ -76,7 +81,8 @@ def note_edges(flat: Any, edges: Any) -> None:
 
 def _new(place: Any) -> Program:
     program = Program(place, _local.cutter.first_check())
-    program.owner = _local.pending
+    program.owner, program.foreign = _local.pending, _foreign
+    program.last = _local.last.get(place.key)
     return program
 
 
@@ -92,36 +98,47 @@ def pending(place: Any) -> Program:
 
 def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
     """Append one instruction (or run it, in eager mode and on tracers); returns its results."""
-    place = sig.place
-    if place is TRACED:
-        return run_traced(sig, [_now(x) for x in flat])
-    if host.users and not _local.region:
-        ready = host.run(sig, flat)
-        if ready is not None:
-            return ready
-    if sig.counts and not _local.region:
-        known = host.counted(sig, flat)
-        if known is not None:
-            return known
-    if config.execution == "eager" and not _local.region:
-        for x in flat:
-            if type(x) is Value and x.array is None:
-                concrete(x, "eager")
-        stats.counts["ops"] += 1
-        return run_eagerly(sig, flat)
+    if sig.special or host.users or config.execution == "eager":
+        done = _at_once(sig, flat)
+        if done is not None:
+            return done
     with _lock:
-        program = pending(place)
-        for x in flat:
-            if type(x) is Value and x.program is not program and x.array is None:
-                _foreign(x)
-        line = program.line if program.backward else stats.user_line()
-        results = program.emit(sig, flat, line)
+        local = _local
+        if regions and local.region:
+            program = local.region[-1].program
+        else:
+            found = local.pending.get(sig.place.key)
+            program = pending(sig.place) if found is None else found
+        results = program.emit(sig, flat, program.line or program.line_of(sig))
         if grad:
             program.grads += 1
         if len(program.starts) >= program.next_check or program.leaf_bytes > cut.LEAF_BYTES:
-            if not program.backward and not _local.region:
+            if not program.backward and not local.region:
                 _consider_cut(program)
     return results
+
+
+def _at_once(sig: Signature, flat: Any) -> list[Value] | None:
+    """The results of an op that need not wait for others; None if it is to be recorded."""
+    if sig.place is TRACED:
+        return run_traced(sig, [_now(x) for x in flat])
+    if _local.region:
+        return None
+    if host.users:
+        ready = host.run(sig, flat)
+        if ready is not None:
+            return ready
+    if sig.counts:
+        known = host.counted(sig, flat)
+        if known is not None:
+            return known
+    if config.execution != "eager":
+        return None
+    for x in flat:
+        if type(x) is Value and x.array is None:
+            concrete(x, "eager")
+    stats.counts["ops"] += 1
+    return run_eagerly(sig, flat)
 
 
 def _now(x: Any) -> Any:
@@ -131,9 +148,8 @@ def _now(x: Any) -> Any:
 
 
 def _foreign(v: Value) -> None:
-    """A pending value of another program is read: a region captures it, else it must be computed."""
-    if not _local.region:
-        _run_owner(v, "another thread or device reads it")
+    """A pending value of another program is about to be read: it must be computed first."""
+    _run_owner(v, "another thread or device reads it")
 
 
 def _run_owner(v: Value, reason: str) -> None:
@@ -162,6 +178,8 @@ def _flush(pending_programs: dict[str, Program], key: str, reason: str) -> None:
     except KeyboardInterrupt:
         pending_programs[key] = program  # nothing ran: the work is still to be done
         raise
+    if pending_programs is _local.pending:
+        _local.last[key] = program.bare()
     stats.note_sync(reason, time.perf_counter() - start, True)
 
 
@@ -187,7 +205,7 @@ def backward_begins(place: Any) -> Program:
 
 def backward_ends(program: Program) -> None:
     """The end of a backward is a natural place to cut a loop of gradient accumulation."""
-    program.backward = False
+    program.backward, program.line = False, None
     with _lock:
         if not _local.region and _local.pending.get(program.place.key) is program:
             _run_parts(program, *_local.cutter.backward_ended(program))

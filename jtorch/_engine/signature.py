@@ -36,8 +36,8 @@ class Signature:
     """
 
     __slots__ = (
-        "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask", "name", "op", "outs", "place",
-        "single", "static", "tag",
+        "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask", "name",
+        "numbers", "op", "outs", "place", "single", "special", "static", "tracked",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +47,7 @@ class Signature:
         self.op, self.static, self.flat, self.fn, self.outs = op, static, flat, fn, outs
         self.single, self.place, self.name = single, place, name or op.name
         self.mask = tuple(isinstance(f, Aval) for f in flat)
+        self.numbers = not all(self.mask)  # whether there are numbers among the operands
         arrays = [a for a in flat if isinstance(a, Aval)]
         self.counts = (
             bool(arrays)
@@ -54,11 +55,12 @@ class Signature:
             and not place.traced
             and all(a.numel == 1 and a.dtype.is_integral for a in (*arrays, *outs))
         )  # arithmetic on single whole numbers
-        self.differentiable = op.differentiable and any(differentiable(a) for a in outs)
+        self.special = self.counts or place.traced  # may be run instead of recorded
+        self.tracked = tuple(op.differentiable and differentiable(a) for a in outs)
+        self.differentiable = any(self.tracked)
         self._vjps: dict[Any, Signature] = {}
         self._residuals: dict[Any, tuple[Signature, Any]] = {}
         self.eager: Any = None
-        self.tag: Any = None
         self.id = len(TABLE)
         TABLE.append(self)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -34,12 +35,35 @@ class Storage:
 
     def write(self, value: Value) -> None:
         """Replace the whole content."""
-        recorder.note_write(self)
+        if recorder.regions:
+            recorder.note_write(self)
         old = self.value
         if old.aval is value.aval:  # what takes its memory, if nobody else reads it
             value.was = old.was if old.array is None else id(old)
         self.value = value
         self.version += 1
+
+
+class Apart(tuple[Step, ...]):
+    """The chain of what `.data` gives: writes through it are counted here, not by the storage's users."""
+
+    written = 0
+
+
+_uncounted: weakref.WeakKeyDictionary[Storage, int] = weakref.WeakKeyDictionary()
+
+
+def count_apart(chain: Apart, s: Storage) -> None:
+    """A write through `.data` has bumped the storage's version: torch's counter stays as it was."""
+    chain.written += 1
+    _uncounted[s] = _uncounted.get(s, 0) + 1
+
+
+def version(chain: Any, s: Storage) -> int:
+    """torch's version counter of a tensor (or of the tensor it is a view of)."""
+    if type(chain) is Apart:
+        return chain.written
+    return s.version - (_uncounted.get(s, 0) if _uncounted else 0)
 
 
 def _kinds(op: Op, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -99,6 +123,21 @@ def _scatter(fn: Callable[..., Any], name: str, base: Any, new: Any, args: dict[
     """The generic write: view the flat indices, then scatter."""
     where = fn(**{name: jnp.arange(math.prod(base.shape)).reshape(base.shape)}, **args)
     return base.ravel().at[where.ravel()].set(new.ravel()).reshape(base.shape)
+
+
+_REPLACE = Op(
+    "copy",
+    lambda old, new: new,
+    (Param("old", Role.ARRAY), Param("new", Role.ARRAY)),
+    linear=True,
+    grad_name="CopyBackwards",
+)
+
+
+def replaced(old: Dual, new: Dual) -> Dual:
+    """`new` in the place of a whole tensor that has a history: it gets a zero gradient."""
+    sig = lookup(_REPLACE, (), (old[0].aval, new[0].aval))
+    return call(sig, (old[0], new[0]), (old[1], new[1]))[0]
 
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]

@@ -131,8 +131,8 @@ def reshape_as(self: Any, other: Any) -> Any:
 
 @composite("torch", "Tensor")
 def ravel(input: Any) -> Any:
-    """One dimension; a view where strides allow."""
-    return _reshape(input, (input.numel(),))
+    """One dimension; a view of what is contiguous, else a copy."""
+    return apply(_VIEW if input.is_contiguous() else _COPY, (input,), ((input.numel(),),))
 
 
 @composite("torch", "Tensor")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any
 
-from .._engine.backward import modes
+from .._engine.storage import Apart, count_apart
 from .._functions import composite, derived, publish
-from .._gate import alias, apply, check_writable, wrap
+from .._gate import StandIn, alias, apply, check_writable, wrap
 from ..ops import TABLE
 from ..tensor import Tensor
 from ._arguments import integers, into
@@ -35,18 +36,20 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
 
 
 def _become(t: Any, viewed: Any) -> Any:
-    """Make t the view of itself that was just taken.
-
-    Differs from torch: a view of t taken before must not be used afterwards, as it reads through t.
-    """
+    """Make t the view of itself that was just taken."""
     root = t._base
     if root is None:  # the view's base was t itself: let a stand-in take its place
-        root = wrap(t._value, t._edge_ if modes.grad else None)
-        root._storage, root._chain, root._gen = t._storage, t._chain, t._gen
+        root = wrap(t._value, t._edge_, StandIn)
+        root._storage, root._chain, root._gen = t._storage, t._chain, t._gen + 1
+        root.owner = weakref.ref(t)
         root._cached, root._cver = t._cached, t._cver
     t._storage, t._chain, t._base_chain = viewed._storage, viewed._chain, viewed._base_chain
-    t._cached, t._cver, t._gen = viewed._cached, viewed._cver, viewed._gen
-    t._base, t._edge_ = root, viewed._edge_
+    # Views of t compare generations with it: they find that they have to look for the stand-in.
+    t._cached, t._gen, t._base, t._edge_ = viewed._cached, -2, root, viewed._edge_
+    t._storage.version += 1  # torch counts it as a write
+    if type(root._chain) is Apart:
+        count_apart(root._chain, t._storage)
+    t._cver = t._storage.version
     return t
 
 

@@ -137,19 +137,35 @@ def _aligned(input: Any, tensors: Any, layout: Any) -> tuple[Any, ...]:
     return tuple(index)
 
 
+def _check_tensors(input: Any, tensors: Any, *rest: Any, layout: Any) -> None:
+    sizes = [n for n, taken in zip(input.shape, layout, strict=False) if taken]
+    if 0 in sizes and all(t.numel for t in tensors):
+        raise IndexError("index is out of bounds for dimension with size 0")
+    try:
+        np.broadcast_shapes(*(t.shape for t in tensors))
+    except ValueError:
+        shapes = ", ".join(str(list(t.shape)) for t in tensors)
+        raise IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes
+        ) from None
+
+
 def _host_gather(array: Any, *rest: Any) -> Any:
     *tensors, (layout,) = rest
     given = iter(tensors)
     return array[tuple(next(given) if taken else slice(None) for taken in layout)]
 
 
-@op("_gather_index", namespaces=(), grad_name="Index", host=_host_gather, linear=False)
+@op(
+    "_gather_index", namespaces=(), grad_name="Index", host=_host_gather, linear=False,
+    check=_check_tensors,
+)  # fmt: skip
 def _gather_index(input: Array, tensors: Arrays, *, layout: Any) -> Any:
     """x[index tensors]."""
     return input[_aligned(input, tensors, layout)]
 
 
-@op("_scatter_index", namespaces=(), grad_name="IndexPut")
+@op("_scatter_index", namespaces=(), grad_name="IndexPut", check=_check_tensors)
 def _scatter_index(input: Array, tensors: Arrays, new: Array, *, layout: Any) -> Any:
     """x with x[index tensors] = new."""
     index = _aligned(input, tensors, layout)

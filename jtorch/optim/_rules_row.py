@@ -18,11 +18,12 @@ def make_row(rule: Rule) -> Callable[..., tuple[Any, ...]]:
     """The row of a rule.
 
     Parameters come in runs of one dtype, `runs` = ((parameters, state leaves), ...), each with
-    numbers of its own.
+    numbers of its own.  Where `skip` is not 0 (gradients that overflowed) everything stays.
     """
 
     def row(
-        numbers: list[Any], params: list[Any], grads: list[Any], state: list[Any], *,
+        numbers: list[Any], params: list[Any], grads: list[Any], state: list[Any],
+        skip: Any = None, *,
         runs: tuple[tuple[int, int], ...], counts: int | None, flags: tuple[tuple[str, Any], ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         options = dict(flags)
@@ -39,7 +40,10 @@ def make_row(rule: Rule) -> Callable[..., tuple[Any, ...]]:
             )
             new_params += moved
             new_state += kept
-        return *new_params, *new_state
+        if skip is None:
+            return *new_params, *new_state
+        pairs = zip((*new_params, *new_state), (*params, *state), strict=True)
+        return tuple(jnp.where(skip != 0, old, new) for new, old in pairs)
 
     return row
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ from .._engine.backward import call, modes
 from .._engine.op import Op, Param, Role
 from .._engine.signature import lookup
 from .._engine.value import Value
-from .._gate import TensorBase, check_writable
+from .._gate import TensorBase, check_writable, values_of, write_values
+from ..ops import TABLE
 from ._rules import Rule
 from ._rules_row import make_row, zeros_row
 
@@ -24,9 +27,24 @@ Counts = tuple[float, ...]
 def op_of(rule: Rule) -> Op:
     """The op of a rule: numbers, parameters, gradients and state in; parameters and state out."""
     arrays = [Param(n, Role.ARRAYS) for n in ("numbers", "params", "grads", "state")]
+    skip = Param("skip", Role.ARRAY, None, optional=True)
     statics = [Param(n, Role.STATIC) for n in ("runs", "counts", "flags")]
     # dynamic: learning rate and step count are program inputs from the first run on
-    return Op(f"{rule.name}_step", make_row(rule), (*arrays, *statics), dynamic=True)
+    params = (*arrays, skip, *statics)
+    return Op(f"{rule.name}_step", make_row(rule), params, dynamic=True, namespaces=())
+
+
+_skip: list[Any] = []  # what the steps of the innermost `skipped_if` depend on
+
+
+@contextlib.contextmanager
+def skipped_if(found_inf: Any) -> Iterator[None]:
+    """Steps inside change nothing if the 0-d tensor `found_inf` is not 0; nobody waits to know."""
+    _skip.append(found_inf)
+    try:
+        yield
+    finally:
+        _skip.pop()
 
 
 ZERO_ALL = Op("zero_grad", zeros_row, (Param("grads", Role.ARRAYS),), differentiable=False)
@@ -34,10 +52,8 @@ ZERO_ALL = Op("zero_grad", zeros_row, (Param("grads", Role.ARRAYS),), differenti
 
 def zero_all(grads: Tensors) -> None:
     """Write zeros into tensors on one device, as one recorded op."""
-    sig = lookup(ZERO_ALL, (), (tuple(g._value.aval for g in grads),))
-    values = recorder.record(sig, [g._value for g in grads])
-    for g, value in zip(grads, values, strict=True):
-        g._assign(value, None, False)
+    sig = lookup(ZERO_ALL, (), (tuple([g._aval for g in grads]),))
+    write_values(grads, recorder.record(sig, values_of(grads)))
 
 
 def update(
@@ -56,7 +72,7 @@ def update(
     each parameter's history that the rule reads.  options: numbers, or 0-d tensors (then the rule's
     numbers are computed inside the program, and gradients flow to them if `differentiable`).
     """
-    if len({id(p) for p in params}) != len(params):
+    if len(set(map(id, params))) != len(params):
         _one_by_one(rule, params, grads, slots, counts, options, flags, differentiable)
         return
     if differentiable:
@@ -83,7 +99,7 @@ def _by_place(params: Tensors, counts: list[Counts]) -> list[list[Run]]:
     """The runs of each device.  Usually there is one device and one run: the whole group."""
     places: dict[Any, dict[Any, list[int]]] = {}
     for i, p in enumerate(params):
-        aval = p._value.aval
+        aval = p._aval
         runs = places.setdefault(aval.place, {})
         runs.setdefault((aval.dtype, counts[i]), []).append(i)
     return [[(key[1], run) for key, run in runs.items()] for runs in places.values()]
@@ -110,12 +126,15 @@ def _record(
     static = (tuple(sizes), len(runs[0][0]) if held else None, tuple(flags.items()))
     # Nothing here may hold the old values when the program runs: they are to be overwritten.
     flat = [x._value if isinstance(x, TensorBase) else x for x in numbers]
-    spec = [tuple(x.aval if type(x) is Value else float for x in flat)]
+    spec = [tuple([x.aval if type(x) is Value else float for x in flat])]
     for tensors in (moved, sources, kept):
-        values = [t._value for t in tensors]
-        spec.append(tuple(v.aval for v in values))
+        values = values_of(tensors)
+        spec.append(tuple([v.aval for v in values]))
         flat += values
     del values
+    spec.append(_skip[-1]._value.aval if _skip else None)
+    if _skip:
+        flat.append(_skip[-1]._value)
     sig = lookup(op_of(rule), static, tuple(spec))
     targets = moved + kept
     if differentiable and modes.grad:
@@ -124,8 +143,7 @@ def _record(
         for t, (value, edge) in zip(targets, call(sig, flat, edges), strict=True):
             t._assign(value, edge, True)
         return
-    for t, value in zip(targets, recorder.record(sig, flat), strict=True):
-        t._assign(value, None, False)
+    write_values(targets, recorder.record(sig, flat))
 
 
 # --- step counts and other small numbers that live on the host --------------------------
@@ -161,9 +179,27 @@ def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
         return
     made: dict[Any, Value] = {}
     for column, numbers in zip(columns, zip(*counts, strict=True), strict=True):
+        if _skip:
+            _write_unless_skipped(column, numbers)
+            continue
+        values = []
         for t, number in zip(column, numbers, strict=True):
-            aval = t._value.aval
+            aval = t._aval
             value = made.get((aval, number))
             if value is None:
                 value = made[aval, number] = Value(aval, np.array(number, aval.np))
-            t._assign(value, None, False)
+            values.append(value)
+        write_values(column, values)
+
+
+def _write_unless_skipped(tensors: Tensors, numbers: tuple[float, ...]) -> None:
+    """The same where the step may be thrown away: the program knows which count is right."""
+    found = _skip[-1]._value
+    made: dict[Any, Value] = {}
+    for t, number in zip(tensors, numbers, strict=True):
+        key = (t._value.aval.dtype, read(t), number)
+        if key not in made:
+            dtype, old, new = key
+            sig = lookup(TABLE["_amp_count"], (dtype,), (found.aval, float, float))
+            (made[key],) = recorder.record(sig, [found, float(old), float(new)])
+        t._assign(made[key], None, False)

@@ -65,6 +65,16 @@ def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHand
     return _add_hook(_global_optimizer_post_hooks, hook)
 
 
+def has_step_hooks(optimizer: Any) -> bool:
+    """Whether anybody is told of the steps of `optimizer`."""
+    return bool(
+        _global_optimizer_pre_hooks
+        or _global_optimizer_post_hooks
+        or optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+    )
+
+
 def typename(obj: Any) -> str:
     """torch.typename: the type string of a tensor, else the qualified name of the class."""
     if isinstance(obj, TensorBase):
