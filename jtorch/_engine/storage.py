@@ -116,7 +116,7 @@ def _writer(op: Op) -> Op:
             return own(base, new, **args)
         return _scatter(op.fn, first.name, base, new, args)
 
-    return Op(f"{op.name}_write", fn, params, linear=True, grad_name="CopySlices")
+    return Op(f"{op.name}_write", fn, params, linear=True, grad_name="CopySlices", namespaces=())
 
 
 def _scatter(fn: Callable[..., Any], name: str, base: Any, new: Any, args: dict[str, Any]) -> Any:
@@ -131,6 +131,7 @@ _REPLACE = Op(
     (Param("old", Role.ARRAY), Param("new", Role.ARRAY)),
     linear=True,
     grad_name="CopyBackwards",
+    namespaces=(),
 )
 
 
