@@ -7,6 +7,7 @@ import numbers
 import warnings
 from typing import Any
 
+from .._autocast import any_enabled
 from .._functions import NAMESPACES
 from ..creation import empty
 from ..tensor import Tensor
@@ -144,7 +145,7 @@ class RNNBase(Module):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise unless dtype, number of dimensions and width fit."""
         dtype = self._flat_weights[0].dtype
-        if input.dtype != dtype and not _autocast():
+        if input.dtype != dtype and not any_enabled():
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
                 f"Convert input: input.to({dtype}), or convert model: model.to({input.dtype})"
@@ -287,10 +288,6 @@ def _check_dropout(dropout: Any, num_layers: int) -> None:
 
 def _each(state: Any, f: Any) -> Any:
     return tuple(f(h) for h in state) if isinstance(state, tuple | list) else f(state)
-
-
-def _autocast() -> bool:
-    return False
 
 
 class RNN(RNNBase):
