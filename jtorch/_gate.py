@@ -16,7 +16,7 @@ from ._engine import dtype as _dtype
 from ._engine import recorder
 from ._engine.backward import Dual, OpNode, call, modes, tracked_call
 from ._engine.device import TRACED
-from ._engine.errors import broadcast_shapes, wrong_argument
+from ._engine.errors import broadcast_shapes, wrong_argument, wrong_out
 from ._engine.op import Op, Role
 from ._engine.signature import _known, differentiable, lookup
 from ._engine.storage import Apart, Storage, count_apart, read, replaced, write
@@ -418,6 +418,8 @@ def out(op: Op, target: Any, result: Any) -> Any:
                 f"{op.name}(): functions with out=... arguments don't support automatic "
                 "differentiation, but one of the arguments requires grad."
             )
+    if getattr(op, "promote", None) is _dtype.Promote.NONE and result.dtype is not target.dtype:
+        raise wrong_out(result.dtype, target.dtype)
     if not _dtype.can_cast(result.dtype, target.dtype):
         raise RuntimeError(
             f"result type {result.dtype.scalar_name} can't be cast to the desired output type "

@@ -267,6 +267,8 @@ def multinomial(
 
     Differs from torch: weights that are not computed yet are not checked to be a distribution.
     """
+    if out is not None and out.dtype is not _dtype.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype.scalar_name}")
     place = input._value.aval.place
     source = _source("multinomial", generator, place)
     known = _known(input)

@@ -68,6 +68,20 @@ def _only_numbers(op: Op, spec: Any) -> bool:
     )
 
 
+_C_NAMES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+    "uint8": "unsigned char", "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def wrong_out(result: Any, target: Any) -> RuntimeError:
+    """torch's words of ops that do not promote, for an `out=` of another dtype."""
+    want, got = (_C_NAMES.get(d.name, d.name) for d in (result, target))
+    return RuntimeError(f"Expected out tensor to have dtype {want}, but got {got} instead")
+
+
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The common shape, or torch's RuntimeError when there is none."""
     ndim = max((len(s) for s in shapes), default=0)

@@ -74,6 +74,17 @@ def into(op: str, target: Any, result: Any) -> Any:
     return type(result)(*written) if isinstance(result, tuple) else written
 
 
+def apart(target: Any, *sources: Any) -> None:
+    """torch's refusal of an `out=` that a function would read and write at once."""
+    for s in sources:
+        if target is not None and isinstance(s, TensorBase) and target._storage is s._storage:
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to "
+                "tensor refer to a single memory location. Please clone() the tensor before "
+                "performing the operation."
+            )
+
+
 def host(t: Any, reason: str) -> Any:
     """The content as a NumPy array not to be written to; runs what is pending for it."""
     return np.asarray(recorder.concrete(t._value, reason))

@@ -14,6 +14,7 @@ from .._engine.errors import wrap_dim
 from .._functions import composite, derived
 from .._gate import TensorBase
 from ..tensor import Tensor
+from ._arguments import apart
 
 
 def first_outside(index: Any, low: int, high: int) -> int | None:
@@ -58,6 +59,8 @@ def _guard(name: str, method: bool, check: Any) -> None:
 
     def f(input: Any, dim: Any, index: Any, *args: Any, **named: Any) -> Any:
         check(input, dim, index)
+        if "out" in named:
+            apart(named["out"], input, index, *args)
         return plain(input, dim, index, *args, **named)
 
     f.__name__ = f.__qualname__ = name
@@ -86,7 +89,34 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
         raise IndexError(
             f"out of range: tried to access index {found} on a tensor of {n} elements."
         )
+    apart(out, input, index)
     return derived["take"](input, index, out=out)
+
+
+@composite("torch", "Tensor", replace=True)
+def kthvalue(
+    input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None
+) -> Any:  # fmt: skip
+    """The k-th smallest element of a dimension, and its place."""
+    if out is not None:
+        apart(out[0], input)
+    return derived["kthvalue"](input, k, dim, keepdim, out=out)
+
+
+@composite("torch", "Tensor", replace=True)
+def cov(
+    input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None
+) -> Any:  # fmt: skip
+    """Covariance matrix of the rows."""
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is not None and _has_negative(weights):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    return derived["cov"](input, correction=correction, fweights=fweights, aweights=aweights)
+
+
+def _has_negative(t: Any) -> bool:
+    array = t._value.array
+    return type(array) is np.ndarray and bool((array < 0).any())
 
 
 check_element = _element

@@ -10,7 +10,7 @@ from .._engine.errors import wrap_dim
 from .._functions import composite
 from .._gate import TensorBase, apply, named_tuple
 from ..ops import TABLE
-from ._arguments import from_host, host, into
+from ._arguments import apart, from_host, host, into
 
 
 @composite("torch", "Tensor")
@@ -38,6 +38,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """The elements where the mask is true, as a vector."""
     if mask.dtype.name != "bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
+    apart(out, input, mask)
     from .shape import broadcast_tensors
 
     wide, where = broadcast_tensors(input, mask)

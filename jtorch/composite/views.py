@@ -97,8 +97,19 @@ def _copied(result: Any) -> Any:
     return tuple(r.clone() for r in result) if isinstance(result, tuple) else result.clone()
 
 
+def _check_narrow(input: Any, dim: int, *_: Any, **__: Any) -> None:
+    if dim >= input.ndim:
+        raise RuntimeError(
+            "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  "
+            "(Could this error message be improved?  If so, please report an enhancement request "
+            "to PyTorch.)"
+        )
+
+
 def _copy_of(name: str, view: Any) -> None:
     def f(input: Any, *args: Any, out: Any = None, **named: Any) -> Any:
+        if name == "narrow":
+            _check_narrow(input, *args, **named)
         result = _copied(view(input, *args, **named))
         if out is not None and isinstance(result, tuple):
             for target, r in zip(out, result, strict=True):
