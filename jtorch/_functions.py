@@ -75,6 +75,8 @@ def _publish_rows() -> None:
             space, _, name = entry.partition(":")
             for public in (name or op.name, *op.aliases):
                 publish(space, public, derived[op.name])
+        if op.namespaces == ("nn.functional",):
+            derived[op.name].__module__ = "jtorch.nn.functional"  # where pickle finds it
 
 
 _publish_rows()

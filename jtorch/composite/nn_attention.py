@@ -224,7 +224,10 @@ def multi_head_attention_forward(
         key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype, True
     )
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
+            "method `generate_square_subsequent_mask` to create this mask."
+        )
     hint = is_causal and key_padding_mask is None and not need_weights
     mask = None if hint else _as_float_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
     _check_sizes(query, key, value, embed, embed_dim_to_check, num_heads, use_separate_proj_weight)

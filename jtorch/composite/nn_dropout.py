@@ -27,7 +27,17 @@ def _drop(row: str, input: Any, p: float, training: bool, inplace: bool, by_chan
     shape = tuple(input.shape)
     if by_channel:
         shape = (*shape[:2], *(1,) * (len(shape) - 2))
-    return _ROWS[row][inplace](input, keep_mask(input, float(p), shape), float(p))
+    return _ROWS[row][inplace](input, _mask(input, float(p), shape), float(p))
+
+
+def _mask(input: Any, p: float, shape: tuple[int, ...]) -> Any:
+    """Which elements to keep; as in torch, drawn in the order in which they lie in memory."""
+    if input.is_contiguous():
+        return keep_mask(input, p, shape)
+    strides = input.stride()
+    order = sorted(range(len(shape)), key=lambda d: -strides[d])
+    drawn = keep_mask(input, p, tuple(shape[d] for d in order))
+    return drawn.permute(sorted(range(len(shape)), key=order.__getitem__))
 
 
 def _check(row: str, input: Any, by_channel: bool) -> None:

@@ -25,6 +25,8 @@ from .. import (
     recurrent,
     recurrent_cells,
     sparse,
+    transformer,
+    transformer_layers,
     upsampling,
 )
 from ..module import Module
@@ -52,6 +54,7 @@ _CONTENT = {
     "pooling": (pooling,),
     "rnn": (recurrent, recurrent_cells),
     "sparse": (sparse,),
+    "transformer": (transformer_layers, transformer),
     "upsampling": (upsampling,),
     "utils": (_ntuple,),
 }
