@@ -8,6 +8,8 @@ tensor it is a view of (`_base`, `_base_chain`), and re-reads value and edge whe
 from __future__ import annotations
 
 import collections
+from itertools import repeat
+from operator import attrgetter, is_not
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,15 @@ from ._engine.device import TRACED
 from ._engine.errors import broadcast_shapes, wrong_argument, wrong_out
 from ._engine.op import Op, Role
 from ._engine.signature import _known, differentiable, lookup
-from ._engine.storage import Apart, Storage, count_apart, read, replaced, write
+from ._engine.storage import Apart, Storage, count_apart, read, replaced, write, write_all
 from ._engine.value import Value, from_array
 from .ops._derive import Gate
 
+_AVAL = attrgetter("aval")
 _NUMBERS = (float, int, bool, complex)
+
+
+_tensor_classes: set[type] = set()  # known at a glance to be tensors
 
 
 class TensorBase:
@@ -33,6 +39,10 @@ class TensorBase:
         "__dict__", "__weakref__", "_base", "_base_chain", "_cached", "_chain", "_cver", "_edge_",
         "_gen", "_grad", "_hooks", "_req", "_storage",
     )  # fmt: skip
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _tensor_classes.add(cls)
 
     @property
     def _value(self) -> Value:
@@ -127,11 +137,12 @@ def values_of(tensors: list[Any]) -> list[Value]:
 
 def write_values(tensors: list[Any], values: list[Value]) -> None:
     """Write each tensor whole, outside the graph, as optimizers do."""
+    cells = [t._storage for t in tensors if t._chain is None]
+    if len(cells) == len(tensors):
+        write_all(cells, values)
+        return
     for t, value in zip(tensors, values, strict=True):
-        if t._chain is None:
-            t._storage.write(value)
-        else:
-            t._assign(value, None, False)
+        t._assign(value, None, False)
 
 
 _tensor_class: type = TensorBase
@@ -224,13 +235,49 @@ def dual_call(
     op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]
 ) -> tuple[Any, list[Dual], Any]:
     """Record one op on tensors and numbers; returns its signature, result duals and flat operands."""
+    if _tensor_classes.issuperset(map(type, operands)):
+        tensors: Any = operands
+        flat = [t._storage.value if t._chain is None else t._value for t in operands]
+        spec = tuple(map(_AVAL, flat))
+    else:
+        flat, spec, tensors = _sorted_out(op, operands)
+    try:
+        sig = _known.get((op, static, spec, None))
+    except TypeError:  # a list among the metadata
+        sig = None
+    if sig is None:
+        static = _freeze(static)
+        sig = lookup(op, static, spec)
+    if sig.differentiable and modes.grad:
+        edges = tuple(
+            [
+                None
+                if t is None
+                else (t._edge_ or (t if t._req else None))
+                if t._base is None
+                else t._edge()
+                for t in tensors
+            ]
+        )
+        if any(map(is_not, edges, repeat(None))):
+            return sig, tracked_call(sig, flat, edges), flat
+    if op.host is not None and sig.place is not TRACED:
+        values = _on_host(sig, flat)
+        if values is not None:
+            return sig, [(v, None) for v in values], flat
+    return sig, [(v, None) for v in recorder.record(sig, flat)], flat
+
+
+def _sorted_out(
+    op: Op, operands: tuple[Any, ...]
+) -> tuple[list[Any], tuple[Any, ...], list[Any]]:
+    """Operands of all kinds as flat values and numbers, their spec, and the tensors (None: a number)."""
     flat: list[Any] = []
     spec: list[Any] = []
     tensors: list[Any] = []
     for a in operands:
         if isinstance(a, TensorBase):
-            s = a._storage
-            v = s.value if a._chain is None else a._cached if a._cver == s.version else a._value
+            v = a._storage.value if a._chain is None else a._value
             flat.append(v)
             spec.append(v.aval)
             tensors.append(a)
@@ -244,32 +291,7 @@ def dual_call(
             spec.append(None)
         else:
             _take(op, len(spec), a, flat, spec, tensors)
-    try:
-        sig = _known.get((op, static, tuple(spec), None))
-    except TypeError:  # a list among the metadata
-        sig = None
-    if sig is None:
-        static = _freeze(static)
-        sig = lookup(op, static, tuple(spec))
-    if sig.differentiable and modes.grad:
-        edges, tracked = [], False
-        for t in tensors:
-            edge = None
-            if t is not None:
-                base = t._base
-                if base is not None and t._gen != base._gen:
-                    edge = t._edge()
-                else:
-                    edge = t._edge_ if t._edge_ is not None else t if t._req else None
-                tracked = tracked or edge is not None
-            edges.append(edge)
-        if tracked:
-            return sig, tracked_call(sig, flat, tuple(edges)), flat
-    if op.host is not None and sig.place is not TRACED:
-        values = _on_host(sig, flat)
-        if values is not None:
-            return sig, [(v, None) for v in values], flat
-    return sig, [(v, None) for v in recorder.record(sig, flat)], flat
+    return flat, tuple(spec), tensors
 
 
 def _take(op: Op, i: int, a: Any, flat: list[Any], spec: list[Any], tensors: list[Any]) -> None:

@@ -369,6 +369,8 @@ def _deliver(leaf: Any, ct: Dual, create_graph: bool) -> None:
         new = hook(wrap(*ct))
         if new is not None:
             ct = unwrap(new)
+    if not leaf._req:  # `requires_grad_(False)` after it was used
+        return
     leaf._accumulate(ct, create_graph)
     for hook in tuple(hooks.get("post", {}).values()):
         if hook(leaf) is not None:

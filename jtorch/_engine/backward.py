@@ -10,6 +10,8 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
+from itertools import repeat
+from operator import is_not
 from typing import Any
 
 from . import recorder
@@ -92,13 +94,18 @@ class OpNode(Node):
         flat, sig, edges = self.flat, self.sig, self.edges
         if flat is None:
             raise RuntimeError(_FREED)
-        needs = tuple([i for i, e in enumerate(edges) if e is not None])
         given = self._given(cts)
         if not given:
             return [None] * len(edges)
-        values = [c for i in given if (c := cts[i]) is not None]
+        if given is _FIRST and all(map(is_not, edges, repeat(None))):
+            values: Any = cts
+            vjp = sig.pull_all
+            if vjp is None:
+                vjp = sig.pull_all = sig.vjp(tuple(range(len(edges))), _FIRST)
+        else:
+            values = [cts[i] for i in given]
+            vjp = sig.vjp(tuple([i for i, e in enumerate(edges) if e is not None]), given)
         operands = [*flat, *[c[0] for c in values]]
-        vjp = sig.vjp(needs, given)
         if create_graph:
             own = (None,) * len(flat) if sig.op.linear else edges
             grads = call(vjp, operands, (*own, *(c[1] for c in values)))

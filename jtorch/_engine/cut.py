@@ -15,7 +15,6 @@ from .program import Program
 CHECK = 512  # instructions before the first look for a period
 CHECK_WITH_GRAPH = 4096  # the same while a graph waits for its backward: cutting it costs fusion
 CHUNK = 128  # a chunk is the smallest number of whole periods with this many instructions
-LEAF_BYTES = 256 << 20  # data a pending program may keep alive before we look at once
 LIMIT = 16384  # run a program this long whatever it looks like
 
 Parts = tuple[Program | None, list[Program]]
@@ -139,7 +138,7 @@ class Cutter:
     def backward_ended(self, program: Program) -> Parts:
         """Called at the end of each backward; returns (what stays pending, what runs now)."""
         ids = program.ids()
-        start, program.mark, program.grads = program.mark, len(ids), 0
+        start, program.mark, program.grads = program.mark, len(ids), False
         segment = tuple(ids[start:])
         repeats = segment == self.segment
         self.segment = segment

@@ -61,6 +61,24 @@ class device:
     def __reduce__(self) -> Any:
         return device, (self.type, self.index)
 
+    def __enter__(self) -> device:
+        """`with torch.device("cuda"):` is where new tensors are made."""
+        _default.append(place_of(self))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        _default.pop()
+
+    def __call__(self, function: Any) -> Any:
+        """As a decorator: the function runs inside of `with`."""
+
+        @functools.wraps(function)
+        def inside(*args: Any, **named: Any) -> Any:
+            with self:
+                return function(*args, **named)
+
+        return inside
+
 
 class Place:
     """Where a value lives: a torch device and, beyond JAX's default device, its sharding.
@@ -121,7 +139,7 @@ def _accelerator_place(index: int) -> Place:
 def place_of(dev: Any = None) -> Place:
     """The place a torch device names (None: the default device)."""
     if dev is None:
-        return _default[-1] if _default else _cpu_place()
+        return _default[-1] or _cpu_place()
     if isinstance(dev, Place):
         return dev
     if not isinstance(dev, device):
@@ -135,8 +153,18 @@ def place_of(dev: Any = None) -> Place:
     )
 
 
-_default: list[Place] = []
+_default: list[Place | None] = [None]  # set_default_device's, then those of `with`
 _meshes: dict[Any, Place] = {}
+
+
+def set_default_device(dev: Any) -> None:
+    """Where tensors are made when nothing is said: a device, or None for the CPU."""
+    _default[0] = None if dev is None else place_of(dev)
+
+
+def get_default_device() -> device:
+    """Where tensors are made now when nothing is said."""
+    return place_of(None).device
 
 
 def mesh_place(dev: device, sharding: Any) -> Place:

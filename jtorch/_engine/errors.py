@@ -118,12 +118,21 @@ def inference_error(op: Any, error: Exception, spec: Any) -> Exception:
     return RuntimeError(f"{op.name}({shapes}): {text}")
 
 
+class AcceleratorError(RuntimeError):
+    """`torch.AcceleratorError`: a device failed."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """`torch.OutOfMemoryError`: a device's memory does not hold a program."""
+
+
 def execution_error(error: Exception, lines: Any, listing: str) -> RuntimeError:
     """A failure inside XLA, with the user lines whose ops were in the program."""
     seen = list(dict.fromkeys(line for line in lines if line))
     where = "\n".join(f'  File "{f}", line {n}' for f, n in seen[:20])
     more = f"\n  ... and {len(seen) - 20} more lines" if len(seen) > 20 else ""
     first = str(error).split("\n")[0]
-    return RuntimeError(
+    kind = OutOfMemoryError if "RESOURCE_EXHAUSTED" in str(error) else RuntimeError
+    return kind(
         f"{first}\nThe failed program held ops recorded at these lines:\n{where}{more}\n{listing}"
     )

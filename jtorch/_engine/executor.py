@@ -87,10 +87,12 @@ def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
 class Plan:
     """How programs with one structure and one pattern of references run: found once, then looked up."""
 
-    __slots__ = ("donated", "entry", "order")
+    __slots__ = ("donated", "entry", "hosts", "order")
 
-    def __init__(self, entry: Entry, donated: tuple[int, ...], order: list[int]) -> None:
-        self.entry, self.donated, self.order = entry, donated, order
+    def __init__(
+        self, entry: Entry, donated: tuple[int, ...], order: list[int], hosts: list[int]
+    ) -> None:
+        self.entry, self.donated, self.order, self.hosts = entry, donated, order, hosts
 
 
 _entries: dict[Any, Entry] = {}
@@ -101,30 +103,32 @@ _MOST_PLANS = 1 << 14  # a plan is small, but a script may make patterns without
 def execute(program: Program) -> None:
     """Run a program and fill the values that Python still holds."""
     host.check_allowed("Running a program")
-    values = program.results()
-    pattern = program.pattern(values)
+    values, arrays = program.results(), program.arrays()
+    pattern = program.pattern(values, arrays)
     plan = _plans.get(pattern)
     if plan is None:
+        del values, arrays  # nothing may hold what is to be overwritten
         live = program.live()
         if not live:
             stats.counts["dropped"] += 1
             return
         lean = program.without_dead(live)
         if lean is not program:
-            del live, values
+            del live
             execute(lean)
             return
         plan = _new_plan(program, live, pattern)
         del live
+        values, arrays = program.results(), program.arrays()
     if config.verify == "1":
         program.verify()
     entry = plan.entry
     vectors = entry.vectors(program.numbers)
-    for i in plan.donated:
-        materialise(program.leaves[i])
-    arrays = [
-        a if type(a := v.array) is not np.ndarray else _ready(v) for v in program.leaves
-    ]
+    for i in plan.hosts:
+        v = program.leaves[i]
+        if i in plan.donated:
+            materialise(v)
+        arrays[i] = _ready(v)
     try:
         with jax.enable_x64(True), _outside_traces():
             if entry.compiled is None:
@@ -136,8 +140,8 @@ def execute(program: Program) -> None:
     entry.runs += 1
     stats.counts["runs"] += 1
     for i, array in zip(plan.order, results, strict=True):
-        v = values[i]
-        v.array, v.program = array, None
+        values[i].array = array  # type: ignore[union-attr]
+    program.done()
 
 
 def _new_plan(program: Program, live: list[tuple[int, Value]], pattern: Any) -> Plan:
@@ -150,7 +154,8 @@ def _new_plan(program: Program, live: list[tuple[int, Value]], pattern: Any) -> 
         entry = _entries[key] = Entry(key, program)
     if len(_plans) >= _MOST_PLANS:
         _plans.clear()
-    plan = _plans[pattern] = Plan(entry, donated, [i for i, _ in live])
+    hosts = [i for i, v in enumerate(program.leaves) if type(v.array) is np.ndarray]
+    plan = _plans[pattern] = Plan(entry, donated, [i for i, _ in live], hosts)
     return plan
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from operator import attrgetter, call
 from typing import Any
 from weakref import ref
 
@@ -16,6 +17,8 @@ from .value import Aval, Value
 # References to a leaf's Value and array while `donatable` looks at them and nobody else holds them:
 # the leaves list, the loop variable, getrefcount's argument; then the slot and the argument.
 _VALUE_REFS, _ARRAY_REFS = 3, 2
+_ARRAY, _AVAL = attrgetter("array"), attrgetter("aval")
+LEAF_BYTES = 256 << 20  # host data a pending program may keep alive before it is looked at
 _PACKS: tuple[type, ...] = (bool, int, float, complex)
 
 
@@ -45,74 +48,89 @@ class Program:
         self.leaf_bytes = 0
         self.numbers: dict[type, list[Any]] = {t: [] for t in _PACKS}
         self.outs: list[ref[Value]] = []
-        self.grads = 0  # ops recorded for a gradient that no backward has freed yet
+        self.grads = False  # whether ops were recorded for a gradient since the last backward
         self.mark = 0  # instructions up to the last end of a backward
         self.backward = False
         self.line: Any = None  # the user's line, while a backward is being recorded
         self.last: Program | None = None  # a bare program that began at the same line, if any
 
-    def operand(self, v: Value) -> int:
-        """The number of `v` in this program; a value from elsewhere becomes a leaf."""
-        if v.program is self:
-            return v.slot
-        index = self.leaf_index.get(id(v))
-        if index is None:
-            if v.array is None and self.foreign is not None:
-                self.foreign(v)
-            index = self.leaf_index[id(v)] = len(self.leaves)
-            self.leaves.append(v)
-            if type(v.array) is np.ndarray:
+    def leaf(self, v: Value) -> int:
+        """The number of a value from elsewhere, which becomes a leaf."""
+        array = v.array
+        if array is None and self.foreign is not None:
+            self.foreign(v)
+            array = v.array
+        leaves = self.leaves
+        new = ~len(leaves)
+        number = self.leaf_index.setdefault(id(v), new)
+        if number == new:
+            leaves.append(v)
+            if type(array) is np.ndarray:
                 self.leaf_bytes += v.aval.nbytes
-        return ~index
+                if self.leaf_bytes > LEAF_BYTES:
+                    self.next_check = min(self.next_check, len(self.starts))
+        if array is not None:  # a pending one must still say who computes it
+            v.program, v.slot = self, number
+        return number
+
+    def made(self, v: Value) -> bool:
+        """Whether `v` is a result of this program."""
+        return v.program is self and v.slot >= 0
 
     def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
         """Append one instruction; returns its pending results."""
-        code, outs, index = self.code, self.outs, self.leaf_index
-        new = [sig.id]  # an operand may raise: then nothing has been appended
-        for x in flat:
-            if type(x) is not Value:
-                continue
-            if x.program is self:
-                new.append(x.slot)
-            else:
-                leaf = index.get(id(x))
-                new.append(self.operand(x) if leaf is None else ~leaf)
+        # operands first: a foreign one may fail to be computed, then nothing has been appended
         if sig.numbers:
+            operands = [
+                x.slot if x.program is self else self.leaf(x) for x in flat if type(x) is Value
+            ]
             numbers = self.numbers
             for x in flat:
                 if type(x) is not Value:
                     numbers[type(x)].append(x)
+        else:
+            operands = [x.slot if x.program is self else self.leaf(x) for x in flat]
+        code, outs = self.code, self.outs
         self.starts.append(len(code))
         self.lines.append(line)
-        code += new
-        results = []
-        for a in sig.outs:
-            v = Value(a, None, self, len(outs))
+        code.append(sig.id)
+        code += operands
+        if len(sig.outs) == 1:
+            v = Value(sig.outs[0], None, self, len(outs))
             outs.append(ref(v))
-            results.append(v)
+            return [v]
+        results = [Value(a, None, self, i) for i, a in enumerate(sig.outs, len(outs))]
+        outs += map(ref, results)
         return results
 
     def results(self) -> list[Value | None]:
         """Each result that Python still holds, None for the others."""
-        return [r() for r in self.outs]
+        return list(map(call, self.outs))
 
-    def pattern(self, values: list[Value | None]) -> tuple[Any, ...]:
+    def arrays(self) -> list[Any]:
+        """The leaves' arrays."""
+        return list(map(_ARRAY, self.leaves))
+
+    def pattern(self, values: list[Value | None], arrays: list[Any]) -> tuple[Any, ...]:
         """All that decides which executable runs and which buffers it may overwrite.
 
-        The reference counts say who else holds a leaf or its array, `was` which leaf a result takes the
-        place of.
+        The reference counts say who else holds a leaf or its array.
         """
         leaves = self.leaves
-        arrays = [v.array for v in leaves]
-        find = self.leaf_index.get
         return (
             tuple(self.code),
-            tuple([None if v is None else find(v.was, -1) for v in values]),
-            tuple([v.aval for v in leaves]),
+            tuple(map(bool, values)),
+            tuple(map(_AVAL, leaves)),
             tuple(map(sys.getrefcount, leaves)),
             tuple(map(sys.getrefcount, arrays)),
             tuple(map(type, arrays)),
         )
+
+    def done(self) -> None:
+        """Let go of everything, as values may hold on to the program that made or read them."""
+        self.leaves, self.leaf_index, self.outs = [], {}, []
+        self.code, self.starts, self.lines = [], [], []
+        self.last = self.owner = None
 
     def live(self) -> list[tuple[int, Value]]:
         """The results Python still holds: the program's outputs."""

@@ -75,7 +75,7 @@ def note_edges(flat: Any, edges: Any) -> None:
     if _local.region:
         here = _local.region[-1]
         for x, e in zip(flat, edges, strict=True):
-            if e is not None and x.program is not here.program:
+            if e is not None and not here.program.made(x):
                 here.edges[id(x)] = e
 
 
@@ -111,10 +111,9 @@ def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
             program = pending(sig.place) if found is None else found
         results = program.emit(sig, flat, program.line or program.line_of(sig))
         if grad:
-            program.grads += 1
-        if len(program.starts) >= program.next_check or program.leaf_bytes > cut.LEAF_BYTES:
-            if not program.backward and not local.region:
-                _consider_cut(program)
+            program.grads = True
+        if len(program.starts) >= program.next_check and not program.backward and not local.region:
+            _consider_cut(program)
     return results
 
 
@@ -173,13 +172,14 @@ def _run_owner(v: Value, reason: str) -> None:
 def _flush(pending_programs: dict[str, Program], key: str, reason: str) -> None:
     program = pending_programs.pop(key)
     start = time.perf_counter()
+    trace = program.bare()
     try:
         execute(program)
     except KeyboardInterrupt:
         pending_programs[key] = program  # nothing ran: the work is still to be done
         raise
     if pending_programs is _local.pending:
-        _local.last[key] = program.bare()
+        _local.last[key] = trace
     stats.note_sync(reason, time.perf_counter() - start, True)
 
 

@@ -43,7 +43,7 @@ class Recorded:
         order = {id(v): i for i, v in enumerate((*self.inputs, *self.captured))}
         leaf_at = [order[id(v)] for v in program.leaves]
         wanted = [
-            (v.slot, -1) if v.program is program else (-1, order[id(v)]) for v in self.outputs()
+            (v.slot, -1) if program.made(v) else (-1, order[id(v)]) for v in self.outputs()
         ]
         keep = [slot for slot, _ in wanted if slot >= 0]
         bare = program.bare()  # the function outlives this call: it must not hold values
@@ -70,7 +70,7 @@ class Recorded:
         return (
             tuple(p.code),
             tuple(order[id(v)] for v in p.leaves),
-            tuple(v.slot if v.program is p else ~order[id(v)] for v in self.outputs()),
+            tuple(v.slot if p.made(v) else ~order[id(v)] for v in self.outputs()),
             tuple(v.aval for v in (*self.inputs, *self.captured)),
             tuple(map(type, self.numbers)),
         )
@@ -86,12 +86,12 @@ def record(fn: Callable[[list[Value]], list[Value]], inputs: list[Aval], place: 
     effects = [
         (s, s.value)
         for s, before in region.writes.values()
-        if s.value is not before and before.program is not program
+        if s.value is not before and not program.made(before)
     ]
     outside = [v for v in program.leaves if id(v) not in mine]
     seen = {id(v) for v in outside} | mine
     for v in (*results, *(v for _, v in effects)):
-        if v.program is not program and id(v) not in seen:
+        if not program.made(v) and id(v) not in seen:
             seen.add(id(v))
             outside.append(v)
     region.undo()

@@ -37,7 +37,7 @@ class Signature:
 
     __slots__ = (
         "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask", "name",
-        "numbers", "op", "outs", "place", "single", "special", "static", "tracked",
+        "numbers", "op", "outs", "place", "pull_all", "single", "special", "static", "tracked",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,7 @@ class Signature:
         self.special = self.counts or place.traced  # may be run instead of recorded
         self.tracked = tuple(op.differentiable and differentiable(a) for a in outs)
         self.differentiable = any(self.tracked)
+        self.pull_all: Signature | None = None  # the vjp for all operands, of a single output
         self._vjps: dict[Any, Signature] = {}
         self._residuals: dict[Any, tuple[Signature, Any]] = {}
         self.eager: Any = None

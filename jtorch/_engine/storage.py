@@ -44,6 +44,20 @@ class Storage:
         self.version += 1
 
 
+def write_all(cells: list[Storage], values: list[Value]) -> None:
+    """`write` for many cells: optimizers have hundreds."""
+    if recorder.regions:
+        for s, value in zip(cells, values, strict=True):
+            s.write(value)
+        return
+    for s, value in zip(cells, values, strict=True):
+        old = s.value
+        if old.aval is value.aval:
+            value.was = old.was if old.array is None else id(old)
+        s.value = value
+        s.version += 1
+
+
 class Apart(tuple[Step, ...]):
     """The chain of what `.data` gives: writes through it are counted here, not by the storage's users."""
 

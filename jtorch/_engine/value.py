@@ -45,19 +45,21 @@ def aval(shape: tuple[int, ...], dtype: Any, place: Place) -> Aval:
 
 
 class Value:
-    """One immutable array.  Pending while `array` is None: then `slot` of `program` will fill it.
+    """One immutable array.  Pending while `array` is None: then result `slot` of `program` fills it.
 
+    A ready Value that `program` reads has the complement of a leaf's number as its `slot`.
     `array` is a `jax.Array`, a JAX tracer, or a NumPy array (host data); `moved` is host data that has
     been read often enough to be worth a copy on its device. Whoever makes a Value from a NumPy array
     gives it up: nobody may write to it afterwards.  `was` is the id of the ready Value that it took the
     place of in a storage.
     """
 
-    __slots__ = ("__weakref__", "array", "aval", "moved", "program", "slot", "uses", "was")
+    # defaults in the class: a Value is made for every result of every op
+    moved: Any = None
+    uses = was = 0
 
     def __init__(self, aval: Aval, array: Any = None, program: Any = None, slot: int = -1) -> None:
         self.aval, self.array, self.program, self.slot = aval, array, program, slot
-        self.uses, self.moved, self.was = 0, None, 0
 
     def __repr__(self) -> str:
         return f"Value({self.aval}, {'pending' if self.array is None else 'ready'})"

@@ -16,8 +16,9 @@ def out_of_range(indices: Any, count: int, ignore: int | None = None) -> int | N
     array = indices._value.array
     if type(array) is not np.ndarray or not 0 < array.size <= _MOST:
         return None
-    if int(array.min()) >= 0 and int(array.max()) < count:
-        return None
+    if array.dtype.kind == "i":  # as unsigned, a negative one is a very large one
+        if int(array.view(f"u{array.itemsize}").max()) < count:
+            return None
     wrong = array[(array < 0) | (array >= count)]
     wrong = wrong if ignore is None else wrong[wrong != ignore]
     return int(wrong.flat[0]) if wrong.size else None

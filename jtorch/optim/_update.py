@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from ..ops import TABLE
 from ._rules import Rule
 from ._rules_row import make_row, zeros_row
 
+_AVAL, _DTYPE, _PLACE = attrgetter("aval"), attrgetter("dtype"), attrgetter("place")
 Tensors = list[Any]
 Counts = tuple[float, ...]
 
@@ -97,9 +100,11 @@ Run = tuple[Counts, list[int]]  # parameters (by number) that share counts, dtyp
 
 def _by_place(params: Tensors, counts: list[Counts]) -> list[list[Run]]:
     """The runs of each device.  Usually there is one device and one run: the whole group."""
+    avals = [p._aval for p in params]
+    if len(set(counts)) == len(set(map(_PLACE, avals))) == len(set(map(_DTYPE, avals))) == 1:
+        return [[(counts[0], list(range(len(params))))]]
     places: dict[Any, dict[Any, list[int]]] = {}
-    for i, p in enumerate(params):
-        aval = p._aval
+    for i, aval in enumerate(avals):
         runs = places.setdefault(aval.place, {})
         runs.setdefault((aval.dtype, counts[i]), []).append(i)
     return [[(key[1], run) for key, run in runs.items()] for runs in places.values()]
@@ -117,20 +122,26 @@ def _record(
     sizes = []
     for counts, run in runs:
         own = (*counts, *options) if held else rule.numbers(counts, *options, **flags)
-        numbers += [x if isinstance(x, TensorBase) else float(x) for x in own]
-        moved += [params[i] for i in run]
-        sources += [grads[i] for i in run]
-        before = len(kept)
-        kept += [slot[i] for slot in slots for i in run if slot[i] is not None]
+        numbers += own if held else map(float, own)
+        whole, before = len(run) == len(params), len(kept)
+        moved += params if whole else [params[i] for i in run]
+        sources += grads if whole else [grads[i] for i in run]
+        for slot in slots:
+            kept += slot if whole else [slot[i] for i in run]
+        if any(map(is_, kept, repeat(None))):
+            kept = [t for t in kept if t is not None]
         sizes.append((len(run), len(kept) - before))
     static = (tuple(sizes), len(runs[0][0]) if held else None, tuple(flags.items()))
     # Nothing here may hold the old values when the program runs: they are to be overwritten.
-    flat = [x._value if isinstance(x, TensorBase) else x for x in numbers]
-    spec = [tuple([x.aval if type(x) is Value else float for x in flat])]
+    flat: list[Any] = numbers
+    if held:
+        numbers = [x if isinstance(x, TensorBase) else float(x) for x in numbers]
+        flat = [x._value if isinstance(x, TensorBase) else x for x in numbers]
+    spec: list[Any] = [tuple([x.aval if type(x) is Value else float for x in flat])]
     for tensors in (moved, sources, kept):
         values = values_of(tensors)
-        spec.append(tuple([v.aval for v in values]))
-        flat += values
+        spec.append(tuple(map(_AVAL, values)))
+        flat = flat + values
     del values
     spec.append(_skip[-1]._value.aval if _skip else None)
     if _skip:
@@ -151,26 +162,27 @@ def _record(
 
 def read(t: Any) -> float:
     """The number in a 0-d tensor; no program runs if it is host data, as step counts are."""
-    array = t._value.array
+    return _number(t._value)
+
+
+def _number(v: Value) -> float:
+    array = v.array
     if array is None:
-        array = recorder.concrete(t._value, "a number the optimizer needs")
+        array = recorder.concrete(v, "a number the optimizer needs")
     return float(np.asarray(array))
 
 
 def read_counts(columns: list[Tensors]) -> list[Counts]:
     """Per parameter, the numbers in its count tensors; counts that share a Value are read once."""
     known: dict[int, float] = {}
-    rows = []
-    for tensors in zip(*columns, strict=True):
-        row = []
-        for t in tensors:
-            key = id(t._value)
-            number = known.get(key)
-            if number is None:
-                number = known[key] = read(t)
-            row.append(number)
-        rows.append(tuple(row))
-    return rows
+    found = []
+    for tensors in columns:
+        values = values_of(tensors)
+        for v in values if len(set(map(id, values))) > 1 else values[:1]:
+            if id(v) not in known:
+                known[id(v)] = _number(v)
+        found.append([known[key] for key in map(id, values)])
+    return list(zip(*found, strict=True))
 
 
 def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
@@ -182,14 +194,11 @@ def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
         if _skip:
             _write_unless_skipped(column, numbers)
             continue
-        values = []
-        for t, number in zip(column, numbers, strict=True):
-            aval = t._aval
-            value = made.get((aval, number))
-            if value is None:
-                value = made[aval, number] = Value(aval, np.array(number, aval.np))
-            values.append(value)
-        write_values(column, values)
+        keys = list(zip([t._aval for t in column], numbers, strict=True))
+        for key in set(keys):
+            if key not in made:
+                made[key] = Value(key[0], np.array(key[1], key[0].np))
+        write_values(column, [made[key] for key in keys])
 
 
 def _write_unless_skipped(tensors: Tensors, numbers: tuple[float, ...]) -> None:
