@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._functions import NAMESPACES
+from .tensor import Tensor as Tensor
 
 globals().update(NAMESPACES["fft"])
-__all__ = sorted(NAMESPACES["fft"])
+__all__ = sorted([*NAMESPACES["fft"], "Tensor"])

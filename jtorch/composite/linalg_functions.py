@@ -70,7 +70,13 @@ def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False, *, out:
 @composite("torch", "Tensor")
 def dist(input: Any, other: Any, p: float = 2) -> Any:
     """The p-norm of the difference."""
-    return (input - other).norm(p)
+    gap = input - other
+    if not (gap.dtype.is_floating_point or gap.dtype.is_complex):
+        raise RuntimeError(
+            "norm(): input dtype should be either floating point or complex. Got "
+            f"{gap.dtype.scalar_name} instead."
+        )
+    return gap.norm(p)
 
 
 @composite("linalg")

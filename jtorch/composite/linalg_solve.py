@@ -170,9 +170,9 @@ def lstsq(input: Any, b: Any, rcond: Any = None, *, driver: Any = None, out: Any
 
 
 def _whole_rank(rank: Any, n: int, driver: str) -> bool:
-    """Whether torch computes residuals: its SVD drivers only for matrices of full rank."""
-    if driver not in ("gelss", "gelsd") or unknown(rank):
-        return True
+    """Whether torch computes residuals: never with gelsy, with an SVD only for full rank."""
+    if driver in ("gels", "gelsy") or unknown(rank):
+        return driver != "gelsy"
     return bool((host(rank, "linalg.lstsq looks at the ranks") == n).all())
 
 
@@ -188,10 +188,12 @@ def _check_lstsq(input: Any, b: Any, driver: Any) -> bool:
             f"{input.dtype.scalar_name} and other's dtype {b.dtype.scalar_name}"
         )
     gap = input.dim() - b.dim()
-    if not 0 <= gap <= 1 and b.dim() != 1 and gap > 1:
-        raise RuntimeError(f"{name}: input.dim() must be greater or equal to other.dim() and "
-                           "(input.dim() - other.dim()) <= 1")  # fmt: skip
-    vector = b.dim() == 1 or (gap == 1 and tuple(b.shape) == tuple(input.shape[:-1]))
+    if gap not in (0, 1):
+        raise RuntimeError(
+            f"{name}: input.dim() must be greater or equal to other.dim() and "
+            "(input.dim() - other.dim()) <= 1"
+        )
+    vector = gap == 1
     side = -1 if vector else -2
     if input.shape[-2] != b.shape[side]:
         raise RuntimeError(f"{name}: input.size(-2) should match other.size({side})")
@@ -230,11 +232,11 @@ def tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> Any:
         A if dims is None else A.movedim(tuple(dims), tuple(range(A.dim() - len(dims), A.dim())))
     )
     front, back = tuple(moved.shape[: B.dim()]), tuple(moved.shape[B.dim() :])
-    if math.prod(back) != math.prod(front):
+    n = math.prod(back)
+    if n != B.numel() or n != math.prod(front):
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
-            f"prod(self.shape[:other.ndim]), but got {math.prod(back)} != {math.prod(front)}"
+            f"prod(self.shape[:other.ndim]), but got {n} != {B.numel()}"
         )
-    n = math.prod(back)
     x = solve(moved.reshape(n, n), B.reshape(-1))
     return into("_solve_ex", out, x.reshape(back))

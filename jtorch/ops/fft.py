@@ -138,7 +138,10 @@ def _c2c(x: Any, dims: tuple[int, ...], inverse: bool) -> Any:
 def _transform_c2c(
     x: Any, dims: tuple[int, ...], sizes: tuple[int, ...], norm: Any, inverse: bool
 ) -> Any:
-    x = _c2c(_resized(_complex(x), dims, sizes), dims, inverse)
+    x = _complex(x)
+    if not dims:
+        return x
+    x = _c2c(_resized(x, dims, sizes), dims, inverse)
     scale = _scale(sizes, norm, inverse)
     return x if scale == 1 else x * x.real.dtype.type(scale)
 

@@ -107,7 +107,8 @@ def linalg_solve_triangular(
     )
 
 
-def _check_legacy(b: Any, A: Any, function: str) -> None:
+def legacy_pair(b: Any, A: Any, function: str) -> None:
+    """What torch's older solvers demand of (b, A)."""
     if A.shape[-1] != A.shape[-2]:
         checks.square(A, "")
     if A.shape[-1] != b.shape[-2]:
@@ -122,11 +123,6 @@ def _check_legacy(b: Any, A: Any, function: str) -> None:
         )
 
 
-def legacy_pair(b: Any, A: Any, function: str) -> None:
-    """What torch's older solvers demand of (b, A)."""
-    _check_legacy(b, A, function)
-
-
 def _check_triangular_solve(
     b: Any, A: Any, *, upper: bool, transpose: bool, unitriangular: bool
 ) -> None:
@@ -136,7 +132,7 @@ def _check_triangular_solve(
                 f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it "
                 f"has {x.ndim} dimensions instead"
             )
-    _check_legacy(b, A, "triangular_solve")
+    legacy_pair(b, A, "triangular_solve")
     checks.kernel(A, "triangular_solve_cpu")
 
 
@@ -157,28 +153,21 @@ def triangular_solve_(
 
 
 def _gram_solve(b: Any, factor: Any, upper: bool) -> Any:
-    """X of (L L^H) X = B; only one triangle of the factor is read."""
-    first = triangular_solve(factor, b, upper=upper, adjoint=upper)
-    return triangular_solve(factor, first, upper=upper, adjoint=not upper)
+    """X of (L L^H) X = B: one triangle is read, but the gradient is that of whole factors."""
+    fixed = lax.stop_gradient(factor)
 
+    def solve(_: Any, b: Any) -> Any:
+        first = triangular_solve(fixed, b, upper=upper, adjoint=upper)
+        return triangular_solve(fixed, first, upper=upper, adjoint=not upper)
 
-def _make_gram_solve(upper: bool) -> Any:
-    @jax.custom_jvp
-    def solve(b: Any, factor: Any) -> Any:
-        return _gram_solve(b, factor, upper)
+    def product(x: Any) -> Any:
+        if upper:
+            return mm(mh(factor), mm(factor, x))
+        return mm(factor, mm(mh(factor), x))
 
-    @solve.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        # torch's rule: of the product of whole factors, not of the triangle that was read
-        (b, factor), (db, df) = primals, tangents
-        x = solve(b, factor)
-        change = mm(mh(df), factor) if upper else mm(factor, mh(df))
-        return x, solve(db - mm(change + mh(change), x), factor)
-
-    return solve
-
-
-_SOLVE = {upper: _make_gram_solve(upper) for upper in (False, True)}
+    return lax.custom_linear_solve(
+        product, b, solve=solve, transpose_solve=lambda _, b: jnp.conj(solve(_, jnp.conj(b)))
+    )
 
 
 def _check_cholesky_solve(input: Any, L: Any, *, upper: bool) -> None:
@@ -187,7 +176,7 @@ def _check_cholesky_solve(input: Any, L: Any, *, upper: bool) -> None:
             raise RuntimeError(
                 f"{name} should have at least 2 dimensions, but has {x.ndim} dimensions instead"
             )
-    _check_legacy(input, L, "cholesky_solve")
+    legacy_pair(input, L, "cholesky_solve")
     checks.kernel(L, "cholesky_solve_cpu")
 
 
@@ -195,7 +184,7 @@ def _check_cholesky_solve(input: Any, L: Any, *, upper: bool) -> None:
 def cholesky_solve(input: Array, L: Array, upper: bool = False) -> Any:
     """X of A X = B, where L is the Cholesky factor of A."""
     factor, b = batched(L, input)
-    return _SOLVE[upper](b, factor)
+    return _gram_solve(b, factor, upper)
 
 
 def _check_cholesky_inverse(input: Any, *, upper: bool) -> None:
@@ -207,7 +196,7 @@ def _check_cholesky_inverse(input: Any, *, upper: bool) -> None:
     grad_name="CholeskyInverse")  # fmt: skip
 def _cholesky_inverse(input: Array, *, upper: bool) -> Any:
     """(inverse of the matrix with this Cholesky factor, the first zero on its diagonal)."""
-    return _SOLVE[upper](eye_like(input), input), first_zero(diagonal(input))
+    return _gram_solve(eye_like(input), input, upper), first_zero(diagonal(input))
 
 
 def first_zero(d: Any) -> Any:

@@ -12,6 +12,7 @@ from . import linalg_checks as checks
 from ._define import Array, Promote, op
 from ._dims import at_least_1d, one
 from .linalg_checks import eye_like, mh, mm
+from .matmul_checks import dot
 from .nn_common import not_implemented
 
 # --- exponential ----------------------------------------------------------------------------------
@@ -176,18 +177,12 @@ def _check_ormqr(input: Any, tau: Any, other: Any, *, left: bool, transpose: boo
         if x.ndim < 2:
             raise RuntimeError(f"{name}: {what} must have at least 2 dimensions.")
     side = -2 if left else -1
-    if other.shape[side] < tau.shape[-1]:
-        raise RuntimeError(
-            f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]"
-        )
-    if other.shape[side] != input.shape[-2]:
-        raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau.shape[-1] > input.shape[-1]:
-        raise RuntimeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
     if tau.shape[-1] != min(other.shape[side], input.shape[-1]):
         raise RuntimeError(
             f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
         )
+    if other.shape[side] != input.shape[-2]:
+        raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
     _tau_fits(input, tau, name)
     if other.shape[:-2] != input.shape[:-2]:
         raise RuntimeError(
@@ -238,6 +233,8 @@ def _check_vecdot(x: Any, y: Any, *, dim: int) -> None:
     checks.floating(x, name)
     checks.same_dtype(x, y, name, ("x", "y"))
     one(dim, max(x.ndim, y.ndim))
+    if x.ndim == y.ndim == 1:
+        dot(x, y)
 
 
 @op("linalg_vecdot", namespaces=("linalg:vecdot",), out=True, broadcast=True, check=_check_vecdot)

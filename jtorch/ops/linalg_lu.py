@@ -40,11 +40,13 @@ def take_rows(x: Any, order: Any) -> Any:
     return jnp.take_along_axis(x, order[..., :, None], -2)
 
 
-def factored_solve(lu: Any, order: Any, b: Any, adjoint: bool = False) -> Any:
-    """X of A X = B (or of A^H X = B) from the factors of A."""
-    if not adjoint:
+def factored_solve(lu: Any, order: Any, b: Any, turned: str = "") -> Any:
+    """X of A X = B from the factors of A; `turned`: of A^T ("T") or A^H ("H") in place of A."""
+    if not turned:
         lower = triangular_solve(lu, take_rows(b, order), upper=False, unit=True)
         return triangular_solve(lu, lower, upper=True)
+    if turned == "T" and jnp.iscomplexobj(lu):
+        return jnp.conj(factored_solve(lu, order, jnp.conj(b), "H"))
     upper = triangular_solve(lu, b, upper=True, adjoint=True)
     lower = triangular_solve(lu, upper, upper=False, unit=True, adjoint=True)
     return take_rows(lower, jnp.argsort(order, -1))
@@ -149,42 +151,25 @@ def linalg_lu_solve(
     """X of A X = B (or X A = B, or with A^H) from the factors of A."""
     order = permutation_of(pivots, LU.shape[-2])
     if not left:  # X A = B is A^H X^H = B^H
-        return mh(_broadcast_factored(LU, order, mh(B), not adjoint))
-    return _broadcast_factored(LU, order, B, adjoint)
+        return mh(_broadcast_factored(LU, order, mh(B), "" if adjoint else "H"))
+    return _broadcast_factored(LU, order, B, "H" if adjoint else "")
 
 
-def _broadcast_factored(lu: Any, order: Any, b: Any, adjoint: bool) -> Any:
+def _broadcast_factored(lu: Any, order: Any, b: Any, turned: str) -> Any:
     lu, b = batched(lu, b)
     order = jnp.broadcast_to(order, lu.shape[:-1])
-    return factored_solve(lu, order, b, adjoint)
+    return factored_solve(lu, order, b, turned)
 
 
-@jax.custom_jvp
-def _solve(a: Any, b: Any) -> tuple[Any, Any, Any]:
-    lu, _, order = lu_pivots(a)
-    return factored_solve(lu, order, b), lu, order
-
-
-@_solve.defjvp
-def _solve_jvp(primals: Any, tangents: Any) -> Any:
-    (a, b), (da, db) = primals, tangents
-    x, lu, order = _solve(a, b)
-    # differentiable again in a, because _solve is; the factors themselves carry no gradient
-    dx = _again(a, lu, order, db - mm(da, x))
-    return (x, lu, order), (dx, jnp.zeros_like(lu), _no_tangent(order))
-
-
-@jax.custom_jvp
-def _again(a: Any, lu: Any, order: Any, b: Any) -> Any:
-    """A solve with factors that are there already."""
-    return factored_solve(lax.stop_gradient(lu), order, b)
-
-
-@_again.defjvp
-def _again_jvp(primals: Any, tangents: Any) -> Any:
-    (a, lu, order, b), (da, _, _, db) = primals, tangents
-    x = _again(a, lu, order, b)
-    return x, factored_solve(lax.stop_gradient(lu), order, db - mm(da, x))
+def _solve(a: Any, b: Any) -> tuple[Any, Any]:
+    """(X of A X = B, the factors of A), differentiable without going through the factors."""
+    lu, _, order = lu_pivots(lax.stop_gradient(a))
+    x = lax.custom_linear_solve(
+        lambda x: mm(a, x), b,
+        solve=lambda _, b: factored_solve(lu, order, b),
+        transpose_solve=lambda _, b: factored_solve(lu, order, b, "T"),
+    )  # fmt: skip
+    return x, lu
 
 
 def _no_tangent(x: Any) -> Any:
@@ -215,7 +200,7 @@ def _solve_ex(A: Array, B: Array, *, left: bool) -> Any:
     """(X of A X = B or X A = B, the first zero pivot)."""
     vector = checks.is_vector_rhs(A.shape, B.shape)
     a, b = batched(A if left else mt(A), B[..., None] if vector else B if left else mt(B))
-    x, lu, _ = _solve(a, b)
+    x, lu = _solve(a, b)
     info = _info(lu)
     if A.ndim == 2 and info.ndim:  # one matrix, many right-hand sides: one info
         info = info.reshape(-1)[0] if info.size else jnp.zeros((), jnp.int32)
