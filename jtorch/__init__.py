@@ -12,6 +12,7 @@ from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
 from . import composite as composite
+from . import cpu as cpu
 from . import creation as creation
 from . import cuda as cuda
 from . import distributed as distributed
@@ -29,11 +30,15 @@ from . import random_ops as random_ops
 from . import serialization as serialization
 from . import signal as signal
 from . import special as special
+from . import storage as storage
 from . import utils as utils
 from . import version as version
+from ._absent import module_attribute as __getattr__
 from ._compile import compile as compile
 from ._engine import dtype as _dtype
 from ._engine.device import device as device
+from ._engine.device import get_default_device as get_default_device
+from ._engine.device import set_default_device as set_default_device
 from ._engine.dtype import can_cast as can_cast
 from ._engine.dtype import dtype as dtype
 from ._engine.dtype import finfo as finfo
@@ -41,6 +46,8 @@ from ._engine.dtype import get_default_dtype as get_default_dtype
 from ._engine.dtype import iinfo as iinfo
 from ._engine.dtype import promote_types as promote_types
 from ._engine.dtype import set_default_dtype as set_default_dtype
+from ._engine.errors import AcceleratorError as AcceleratorError
+from ._engine.errors import OutOfMemoryError as OutOfMemoryError
 from ._functions import NAMESPACES as _NAMESPACES
 from ._layout import channels_last as channels_last
 from ._layout import channels_last_3d as channels_last_3d
@@ -53,6 +60,7 @@ from ._layout import sparse_csr as sparse_csr
 from ._layout import strided as strided
 from ._size import Size as Size
 from ._tensor_str import set_printoptions as set_printoptions
+from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
@@ -60,9 +68,13 @@ from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .autograd.grad_mode import is_grad_enabled as is_grad_enabled
 from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
+from .cuda import Event as Event
+from .cuda import Stream as Stream
 from .debug import pending as pending
 from .debug import report as report
+from .interop import from_dlpack as from_dlpack
 from .interop import from_jax as from_jax
+from .interop import to_dlpack as to_dlpack
 from .nn import parallel as _nn_parallel
 from .random import Generator as Generator
 from .random import default_generator as default_generator
@@ -71,8 +83,11 @@ from .random import initial_seed as initial_seed
 from .random import manual_seed as manual_seed
 from .random import seed as seed
 from .random import set_rng_state as set_rng_state
+from .random import thread_safe_generator as thread_safe_generator
 from .serialization import load as load
 from .serialization import save as save
+from .storage import TypedStorage as TypedStorage
+from .storage import UntypedStorage as UntypedStorage
 from .tensor import Tensor as Tensor
 
 globals().update(_dtype.NAMES)

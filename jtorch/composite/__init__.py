@@ -7,8 +7,10 @@ from . import data_dependent as data_dependent
 from . import elementwise as elementwise
 from . import fft as fft
 from . import fft_short_time as fft_short_time
+from . import host_functions as host_functions
 from . import indexing as indexing
 from . import inplace_functions as inplace_functions
+from . import layouts as layouts
 from . import legacy_types as legacy_types
 from . import linalg_decompositions as linalg_decompositions
 from . import linalg_functions as linalg_functions
@@ -30,6 +32,8 @@ from . import nn_range as nn_range
 from . import nn_recurrent as nn_recurrent
 from . import nn_torch as nn_torch
 from . import nn_vision as nn_vision
+from . import numbers as numbers
+from . import quantize as quantize
 from . import queries as queries
 from . import reduction as reduction
 from . import shape as shape

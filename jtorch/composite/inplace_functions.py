@@ -8,7 +8,7 @@ from .._functions import NAMESPACES, composite
 from ..tensor import Tensor
 
 # The rows among torch's own list (dir(torch) in 2.13) that this family has; others publish theirs.
-_NAMES = """abs acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh
+_NAMES = """abs addmv acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh
     ceil clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fill
     fix floor frac gcd i0 lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg
     reciprocal round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy"""

@@ -12,6 +12,12 @@ from ._arguments import tensor
 
 
 @composite("torch")
+def get_device(input: Any) -> int:
+    """The index of the accelerator, -1 on the CPU."""
+    return int(tensor("get_device", "input", input).get_device())
+
+
+@composite("torch")
 def is_tensor(obj: Any) -> bool:
     """Whether an object is a tensor."""
     return isinstance(obj, Tensor)

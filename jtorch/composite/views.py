@@ -81,10 +81,10 @@ def resize_(self: Any, *sizes: Any, memory_format: Any = None, **named: Any) -> 
     return self
 
 
-@composite("Tensor")
-def resize_as_(self: Any, other: Any, *, memory_format: Any = None) -> Any:
+@composite("torch", "Tensor")
+def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
     """`resize_` to the shape of another tensor."""
-    return resize_(self, *other.shape)
+    return resize_(input, *the_template.shape)
 
 
 def _slice(input: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:

@@ -284,3 +284,26 @@ def log_sum_exp(x: Any, dims: Any, keepdim: bool) -> Any:
     top = jnp.where(jnp.isfinite(top), top, 0)
     total = jnp.sum(jnp.exp(x - top), dims, keepdims=keepdim)
     return jnp.log(total) + (top if keepdim else top.squeeze(dims)).astype(total.dtype)
+
+
+def _check_hash(input: Any, *, dim: Any, keepdim: bool) -> None:
+    if input.dtype.is_complex:
+        raise NotImplementedError(
+            f"\"xor_sum_cpu\" not implemented for '{input.dtype.scalar_name}'"
+        )
+    if not input.numel and dim in (None, ()):
+        raise RuntimeError(
+            "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify "
+            "the reduction dim with the 'dim' argument."
+        )
+
+
+@op("_hash", namespaces=(), check=_check_hash, differentiable=False)
+def _hash(input: Array, dim: Dims | None, keepdim: bool) -> Any:
+    """Exclusive or of the elements as 64 bits: floats as doubles, integers sign-extended."""
+    floats = jnp.issubdtype(input.dtype, jnp.floating)
+    wide = input.astype(jnp.float64 if floats else jnp.int64)
+    bits = lax.bitcast_convert_type(wide, jnp.uint64)
+    dims = several(dim, input.ndim)
+    found = lax.reduce(bits, jnp.uint64(0), lax.bitwise_xor, dims)
+    return lax.expand_dims(found, dims) if keepdim else found

@@ -1,0 +1,175 @@
+"""Rarer names: layouts that jtorch has none of, storages, host functions, fake quantisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from differential import MODULES, check_error, check_gradient, check_value, evaluate, sample
+
+import jtorch
+
+VALUES = """
+x.dense_dim()
+x.sparse_dim()
+x.to_dense()
+x.to_dense(m.float64)
+x.dequantize()
+m.dequantize(x)
+x.is_inference()
+[x.is_sparse_csr, x.is_mkldnn, x.is_mps, x.is_xpu, x.is_xla, x.is_vulkan, x.is_ipu]
+x.is_pinned()
+x.is_shared()
+x.dim_order()
+x.t().dim_order()
+x.is_set_to(x)
+x.is_set_to(x.view(3, 4))
+x.is_set_to(x[1:])
+x.module_load(m.ones(3, 4))
+x.apply_(lambda v: 2 * v + 1)
+x.map_(m.ones(4), lambda a, b: a - b)
+m.arange(3).apply_(lambda v: v + 0.5)
+m.unravel_index(m.tensor([4, 1, 11]), (3, 4))
+m.unravel_index(m.tensor(5), 6)
+m.unravel_index(m.tensor(-1), (2, 3))
+m.hash_tensor(x)
+m.hash_tensor(x, 1, keepdim=True)
+m.hash_tensor(x.to(m.int8))
+m.hash_tensor(x > 0)
+m.sym_max(1, 2.5)
+m.sym_min(3, 2)
+m.sym_sum(1, 2, 3)
+m.sym_sum([1, 2])
+m.sym_ite(True, 1, 2)
+m.sym_not(False)
+[m.sym_int(2.5), m.sym_float(2)]
+m.cond(True, lambda a: a + 1, lambda a: a - 1, (x,))
+m.get_device(x)
+m.is_storage(x.storage())
+m.is_storage(x)
+x.storage().tolist()
+x[1:].storage().tolist()
+x.t().storage()[1]
+[len(x.storage()), x.storage().nbytes(), x.storage().element_size(), x.storage().size()]
+x.untyped_storage().tolist()
+x.untyped_storage()[3]
+str(x[:1, :2].clone().storage())
+x[1:].untyped_storage().data_ptr() == x.data_ptr()
+x.clone().untyped_storage().data_ptr() == x.data_ptr()
+m.ones(2).resize_as_(x).shape
+m.resize_as_(m.ones(20), x).shape
+m.fake_quantize_per_tensor_affine(x, 0.1, 3, 0, 20)
+m.fake_quantize_per_tensor_affine(x, m.tensor(0.25), m.tensor(1), -8, 7)
+m.fake_quantize_per_channel_affine(x, m.tensor([0.1, 0.5, 1.0]), m.tensor([0, 1, 2]).int(), 0, 0, 9)
+""".strip().split("\n")
+
+ERRORS = """
+x.coalesce()
+x.is_coalesced()
+x.indices()
+x.values()
+x.crow_indices()
+x.col_indices()
+m.values_copy(x)
+m.smm(x, x.t())
+x.sspaddmm(x, x)
+x.ipu()
+m.unravel_index(x, (2, 3))
+m.unravel_index(m.tensor(1), (-2, 3))
+m.hash_tensor(x, mode=1)
+m.hash_tensor(m.ones(0))
+m.ones(2, requires_grad=True).apply_(abs)
+m.ones(2).map_(m.ones(2).long(), max)
+m.fake_quantize_per_tensor_affine(x, 0.1, 0, 5, 1)
+m.fake_quantize_per_tensor_affine(x, 0.1, 300, 0, 255)
+m.fake_quantize_per_tensor_affine(x.long(), 0.1, 0, 0, 255)
+m.fake_quantize_per_channel_affine(x, m.ones(2), m.zeros(2).int(), 1, 0, 255)
+m.fake_quantize_per_channel_affine(x, m.ones(6), m.zeros(6).long(), 1, 0, 255)
+m.aminmax(x, dim=0, out=(m.empty(6), m.empty(6, dtype=m.float64)))
+m.gather(x, 0, x.long() % 4, out=m.empty(4, 6, dtype=m.float64))
+m.mm(x, x.t(), out=m.empty(4, 4, dtype=m.float64))
+m.take(x, m.tensor([0]), out=x)
+m.masked_select(x, x > 2, out=x)
+m.multinomial(x, 2, out=x)
+m.cov(x[0], fweights=m.tensor([-1, 1, 1, 1, 1, 1]))
+""".strip().split("\n")
+
+KERNELLESS = """
+x.int_repr()
+x.q_scale()
+x.qscheme()
+x.sparse_mask(x)
+x.to_padded_tensor(0.0)
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("expression", VALUES)
+def test_values(expression: str) -> None:
+    check_value(expression)
+
+
+@pytest.mark.parametrize("expression", ERRORS)
+def test_errors(expression: str) -> None:
+    check_error(expression)
+
+
+@pytest.mark.parametrize("expression", KERNELLESS)
+def test_what_only_other_layouts_can_do(expression: str) -> None:
+    """torch lists its backends at length; the first sentence is what is the same."""
+    want, got = (evaluate(m, expression, x=sample(m, "float32")) for m in MODULES)
+    assert isinstance(want, NotImplementedError), want
+    assert isinstance(got, NotImplementedError), got
+    assert str(want).startswith(str(got))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_storage_is_written_through(module) -> None:
+    x = module.arange(6.0).reshape(2, 3)
+    row = x[1]
+    row.storage()[4] = 40.0
+    assert x.tolist() == [[0, 1, 2], [3, 40, 5]]
+    assert row.tolist() == [3, 40, 5]
+    x.storage().fill_(7)
+    assert row.tolist() == [7, 7, 7]
+    assert x.storage() is not None
+    assert x.untyped_storage().data_ptr() == row.untyped_storage().data_ptr()
+
+
+def test_gradient_of_fake_quantisation() -> None:
+    values = np.array([-0.06, -0.05, 0.05, 0.31, 25.5, 25.6, np.inf, np.nan], np.float32)
+    check_gradient("m.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 255)", values)
+    check_gradient(
+        "m.fake_quantize_per_channel_affine(x.reshape(2, 4), m.tensor([0.1, 1.0]), "
+        "m.tensor([0, 5]).int(), 0, 0, 30)",
+        values,
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_default_device(module) -> None:
+    assert module.get_default_device() == module.device("cpu")
+    with module.device("cpu"):
+        assert module.ones(2).device.type == "cpu"
+    module.set_default_device("cpu")
+    assert module.get_default_device() == module.device("cpu")
+    module.set_default_device(None)
+
+
+def test_dlpack_both_ways() -> None:
+    x = jtorch.arange(6).reshape(2, 3)
+    assert torch.from_dlpack(x).tolist() == x.tolist()
+    back = jtorch.from_dlpack(torch.arange(4.0))
+    assert back.dtype is jtorch.float32
+    assert back.tolist() == [0, 1, 2, 3]
+    assert jtorch.from_dlpack(jtorch.to_dlpack(x)).tolist() == x.tolist()
+    assert jtorch.from_dlpack(np.arange(3)).dtype is jtorch.int64
+
+
+def test_an_absent_name_says_why() -> None:
+    with pytest.raises(AttributeError, match=r"'to_sparse'.*strided tensors only"):
+        jtorch.ones(2).to_sparse()
+    with pytest.raises(AttributeError, match=r"quantize_per_tensor.*fake_quantize"):
+        _ = jtorch.quantize_per_tensor
+    with pytest.raises(AttributeError, match=r"no attribute 'nonsense'$"):
+        _ = jtorch.nonsense
+    assert not hasattr(jtorch, "sparse_coo_tensor")
