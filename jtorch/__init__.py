@@ -16,7 +16,9 @@ from . import cpu as cpu
 from . import creation as creation
 from . import cuda as cuda
 from . import distributed as distributed
+from . import distributions as distributions
 from . import fft as fft
+from . import func as func
 from . import jit as jit
 from . import linalg as linalg
 from . import masked as masked
@@ -27,6 +29,7 @@ from . import optim as optim
 from . import parallel as parallel
 from . import random as random
 from . import random_ops as random_ops
+from . import random_rejection as random_rejection
 from . import serialization as serialization
 from . import signal as signal
 from . import special as special
@@ -66,6 +69,7 @@ from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .func import vmap as vmap
 from .autograd.grad_mode import is_grad_enabled as is_grad_enabled
 from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from .cuda import Event as Event

@@ -364,12 +364,16 @@ def _shown(ct: Dual) -> Any:
 
 
 def _deliver(leaf: Any, ct: Dual, create_graph: bool) -> None:
-    hooks = leaf._hooks or {}
+    hooks = leaf._hooks
+    if hooks is None:
+        if leaf._req:  # not after `requires_grad_(False)`
+            leaf._accumulate(ct, create_graph)
+        return
     for hook in tuple(hooks.get("grad", {}).values()):
         new = hook(wrap(*ct))
         if new is not None:
             ct = unwrap(new)
-    if not leaf._req:  # `requires_grad_(False)` after it was used
+    if not leaf._req:
         return
     leaf._accumulate(ct, create_graph)
     for hook in tuple(hooks.get("post", {}).values()):

@@ -318,7 +318,7 @@ class Grammar:
         choices = [f"{name}.unsqueeze_(0)", f"{name}.squeeze_()"]
         if self.alone(t):
             choices += [
-                f"{name}.data = {name}.clone() * 2",
+                f"{name}.data = {name}.clone() * 2" if t.is_leaf else f"{name}.neg_()",
                 f"{name}.requires_grad_(False)",
                 f"{name}.requires_grad_()",
             ]

@@ -127,6 +127,10 @@ def _asked(read: Callable[[Any], Any], t: Any) -> Any:
         return f"raises {e}"
 
 
+def _leaf(t: Any) -> bool:
+    return _asked(lambda x: x.is_leaf, t) is True
+
+
 def _blind_view(t: Any) -> bool:
     """A view taken under no_grad: PyTorch says that it requires grad, and gives it no edge."""
     fn = _asked(lambda x: x.grad_fn, t)
@@ -137,7 +141,7 @@ def _sharing(live: dict[str, Any]) -> list[list[str]]:
     """Which tensors (and gradients) lie in one storage."""
     groups: dict[int, list[str]] = {}
     for name, t in live.items():
-        for label, x in ((name, t), (name + ".grad", t.grad if t.is_leaf else None)):
+        for label, x in ((name, t), (name + ".grad", t.grad if _leaf(t) else None)):
             if x is None or x.numel() == 0:
                 continue
             torchs = isinstance(x, torch.Tensor)
@@ -163,7 +167,7 @@ def _compare_versions(want: Any, got: Any, now: World, ours: World) -> None:
 def _compare_values(want: dict[str, Any], got: dict[str, Any]) -> None:
     for name, w in want.items():
         _same_numbers(w, got[name], name)
-        if w.is_leaf and w.grad is not None:
+        if _leaf(w) and w.grad is not None:
             _same_numbers(w.grad, got[name].grad, name + ".grad")
 
 
@@ -245,7 +249,7 @@ class Pair:
 
 def _too_large(live: dict[str, Any]) -> bool:
     for t in live.values():
-        grads = [t.grad] if t.is_leaf and t.grad is not None else []
+        grads = [t.grad] if _leaf(t) and t.grad is not None else []
         for x in (t.detach(), *grads):
             if x.dtype.is_floating_point and x.numel() and not bool(x.abs().max() < LARGE):
                 return True

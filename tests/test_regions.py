@@ -106,3 +106,14 @@ def test_a_cached_region_holds_no_tensors():
     gone = once()
     gc.collect()
     assert gone() is None
+
+
+def test_an_input_that_is_written_inside_is_written_outside():
+    def f(torch, checkpoint):
+        x = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
+        y = x * 2
+        z = checkpoint(lambda t: t.relu_() * 3, y, use_reentrant=False)
+        (z.sum() + y.sum()).backward()
+        return x.grad.tolist(), y.tolist(), z.tolist()
+
+    assert f(jtorch, checkpoint) == ([8.0, 0.0, 8.0], [2.0, 0.0, 6.0], [6.0, 0.0, 18.0])

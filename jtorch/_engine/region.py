@@ -86,7 +86,7 @@ def record(fn: Callable[[list[Value]], list[Value]], inputs: list[Aval], place: 
     effects = [
         (s, s.value)
         for s, before in region.writes.values()
-        if s.value is not before and not program.made(before)
+        if s.value is not before and id(before) not in mine and not program.made(before)
     ]
     outside = [v for v in program.leaves if id(v) not in mine]
     seen = {id(v) for v in outside} | mine
@@ -117,7 +117,7 @@ def call_region(
         sig = _signatures[key] = _signature(name, wrapper, region, flat, place)
     edges = (*(e for _, e in inputs), *region.edges, *(None,) * len(region.numbers))
     duals = call(sig, flat, edges)
-    count = len(region.results)
+    count = len(duals) - len(region.effects)  # a wrapper may add results of its own
     for (storage, _), (value, _) in zip(region.effects, duals[count:], strict=True):
         storage.write(value)
     return duals[:count]

@@ -7,10 +7,7 @@ from typing import Any
 
 import jax
 
-from .._engine import region
-from .._engine.backward import modes
-from .._engine.device import TRACED, place_of
-from .._gate import wrap
+from .. import _regions
 from .._nested import fill, strip
 
 
@@ -36,27 +33,16 @@ def checkpoint(
         )
     tensors: list[Any] = []
     plan = strip((args, kwargs), tensors)
-    duals = [(t._value, t._edge() if modes.grad else None) for t in tensors]
-    if any(v.aval.place.traced for v, _ in duals):
-        raise NotImplementedError(
-            "checkpoint on JAX tracers: use jax.checkpoint around the function."
-        )
     shape: list[Any] = []
 
-    def fn(placeholders: list[Any]) -> list[Any]:
-        inputs = [wrap(v) for v in placeholders]
-        for new, (_, edge) in zip(inputs, duals, strict=True):
-            new._req = edge is not None
+    def body(inputs: list[Any]) -> list[Any]:
         given, named = fill(plan, inputs)
         outputs: list[Any] = []
         shape.append(strip(function(*given, **named), outputs))
-        return [o._value for o in outputs]
+        return outputs
 
-    place = duals[0][0].aval.place if duals else place_of(None)
-    assert place is not TRACED
-    recorded = region.record(fn, [v.aval for v, _ in duals], place)
-    results = region.call_region("checkpoint", (), jax.checkpoint, recorded, duals, place)
-    return fill(shape[0], [wrap(v, e) for v, e in results])
+    region = _regions.record(body, tensors, name="checkpoint")
+    return fill(shape[0], _regions.call("checkpoint", (), jax.checkpoint, region))
 
 
 def checkpoint_sequential(
