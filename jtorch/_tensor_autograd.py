@@ -10,6 +10,7 @@ from typing import Any
 from ._engine import backward as _backward
 from ._engine import recorder
 from ._engine.backward import Dual, modes
+from ._engine.saved import SHARED
 from ._engine.signature import differentiable, lookup
 from ._engine.storage import Apart
 from ._gate import StandIn, TensorBase, _table, alias, wrap
@@ -184,6 +185,7 @@ class AutogradMixin(TensorBase):
         """Add to `.grad`: in place as torch does, out of place when the sum has a graph."""
         held = self._grad
         if held is None:
+            ct[0].home = SHARED  # it may be the caller's own
             self._grad = wrap(ct[0], ct[1] if create_graph else None)
         elif create_graph:
             self._grad = wrap(*_backward.add(unwrap(held), ct))

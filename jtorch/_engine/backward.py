@@ -16,7 +16,8 @@ from typing import Any
 
 from . import recorder
 from .op import Op, Param, Role
-from .signature import Signature, differentiable, make
+from .saved import check, check_result
+from .signature import Signature, make
 from .value import Aval, Value
 
 Dual = tuple[Value, Any]
@@ -40,9 +41,10 @@ modes = _Modes()
 class Hooks:
     """What hangs on a node: hooks of its outputs (tensors), of itself, and tensors that keep `.grad`."""
 
-    __slots__ = ("post", "pre", "retained", "tensor")
+    __slots__ = ("post", "pre", "retained", "spoiled", "tensor")
 
     def __init__(self) -> None:
+        self.spoiled: Any = None  # the result that the node reads has been written
         self.tensor: dict[int, dict[int, Callable[..., Any]]] = {}
         self.pre: dict[int, Callable[..., Any]] = {}
         self.post: dict[int, Callable[..., Any]] = {}
@@ -94,17 +96,19 @@ class OpNode(Node):
         flat, sig, edges = self.flat, self.sig, self.edges
         if flat is None:
             raise RuntimeError(_FREED)
-        given = self._given(cts)
-        if not given:
-            return [None] * len(edges)
-        if given is _FIRST and all(map(is_not, edges, repeat(None))):
+        if len(cts) == 1 and cts[0] is not None and all(map(is_not, edges, repeat(None))):
             values: Any = cts
             vjp = sig.pull_all
             if vjp is None:
                 vjp = sig.pull_all = sig.vjp(tuple(range(len(edges))), _FIRST)
         else:
+            given = self._given(cts)
+            if not given:
+                return [None] * len(edges)
             values = [cts[i] for i in given]
             vjp = sig.vjp(tuple([i for i, e in enumerate(edges) if e is not None]), given)
+        if vjp.saves:
+            check(self, vjp.saves)
         operands = [*flat, *[c[0] for c in values]]
         if create_graph:
             own = (None,) * len(flat) if sig.op.linear else edges
@@ -113,7 +117,7 @@ class OpNode(Node):
             grads = [(v, None) for v in recorder.record(vjp, operands)]
         if not keep and not sig.op.linear:
             self.flat = None
-        return _aligned(edges, grads)
+        return grads if len(grads) == len(edges) else _aligned(edges, grads)
 
     def _given(self, cts: list[Dual | None]) -> tuple[int, ...]:
         """The outputs for which there is a cotangent."""
@@ -132,8 +136,6 @@ _FIRST = (0,)
 
 def _aligned(edges: tuple[Any, ...], grads: list[Any]) -> list[Dual | None]:
     """The gradients of the inputs that have an edge, at their places."""
-    if len(grads) == len(edges):
-        return grads
     rest = iter(grads)
     return [None if e is None else next(rest) for e in edges]
 
@@ -158,7 +160,8 @@ class ResidualNode(OpNode):
         if not given:
             return [None] * len(self.edges)
         values = [c[0] for i in given if (c := cts[i]) is not None]
-        grads = [(v, None) for v in recorder.record(self.make_pull(given), (*self.residuals, *values))]
+        operands = (*self.residuals, *values)
+        grads = [(v, None) for v in recorder.record(self.make_pull(given), operands)]
         if not keep:
             self.flat = self.residuals = None
         return _aligned(self.edges, grads)
@@ -245,27 +248,48 @@ class Walk:
     def run(self, wrap: Callable[[Dual], Any], unwrap: Callable[[Any], Dual]) -> None:
         """Walk newest node first; every parent is older than its children."""
         needed = None if self.wanted is None else self._needed()
-        while self.heap:
-            _, node = heapq.heappop(self.heap)
-            cts = self.waiting.pop(node.seq)
-            hooks = node.hooks
-            if hooks is not None:
-                self._tensor_hooks(hooks, cts, wrap, unwrap)
-            if self.wanted is not None:
-                for i, ct in enumerate(cts):
-                    if ct is not None and (node, i) in self.wanted:
-                        self.captured[node, i] = ct
-                if node not in needed:  # type: ignore[operator]
-                    continue
-            if hooks is None:
+        heap, waiting, leaves = self.heap, self.waiting, self.leaves
+        while heap:
+            node = heapq.heappop(heap)[1]
+            cts = waiting.pop(node.seq)
+            if node.hooks is None and needed is None:
                 grads = node.pull(cts, self.create_graph, self.keep)
             else:
-                cts = _node_hooks(hooks.pre, cts, None, wrap, unwrap)
-                grads = node.pull(cts, self.create_graph, self.keep)
-                grads = _node_hooks(hooks.post, grads, cts, wrap, unwrap)
+                grads = self._attended(node, cts, needed, wrap, unwrap)
             for edge, g in zip(node.edges, grads, strict=True):
-                if edge is not None and g is not None:
-                    self.send(edge, g)
+                if edge is None or g is None:
+                    continue
+                if type(edge) is tuple:  # `send`, for what is new: almost always
+                    parent, index = edge
+                    if parent.seq not in waiting:
+                        slots: list[Any] = [None] * len(parent.outs)
+                        slots[index] = g
+                        waiting[parent.seq] = slots
+                        heapq.heappush(heap, (-parent.seq, parent))
+                        continue
+                elif id(edge) not in leaves:
+                    leaves[id(edge)] = (edge, g)
+                    continue
+                self.send(edge, g)
+
+    def _attended(self, node: Node, cts: Any, needed: Any, wrap: Any, unwrap: Any) -> Any:
+        """`pull` for a node with hooks, or in a walk that looks for certain edges."""
+        hooks = node.hooks
+        if hooks is not None:
+            self._tensor_hooks(hooks, cts, wrap, unwrap)
+        if needed is not None:
+            for i, ct in enumerate(cts):
+                if ct is not None and (node, i) in self.wanted:  # type: ignore[operator]
+                    self.captured[node, i] = ct
+            if node not in needed:
+                return (None,) * len(node.edges)
+        if hooks is None:
+            return node.pull(cts, self.create_graph, self.keep)
+        if hooks.spoiled is not None:
+            check_result(hooks.spoiled)
+        cts = _node_hooks(hooks.pre, cts, None, wrap, unwrap)
+        grads = node.pull(cts, self.create_graph, self.keep)
+        return _node_hooks(hooks.post, grads, cts, wrap, unwrap)
 
     def _needed(self) -> set[Node]:
         """Nodes from which a wanted edge can be reached (the rest need not be pulled)."""

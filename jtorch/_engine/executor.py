@@ -7,7 +7,10 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 import jax
@@ -87,12 +90,14 @@ def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
 class Plan:
     """How programs with one structure and one pattern of references run: found once, then looked up."""
 
-    __slots__ = ("donated", "entry", "hosts", "order")
+    __slots__ = ("donated", "entry", "hosts", "order", "take")
 
     def __init__(
         self, entry: Entry, donated: tuple[int, ...], order: list[int], hosts: list[int]
     ) -> None:
         self.entry, self.donated, self.order, self.hosts = entry, donated, order, hosts
+        # the outputs' values, in the order in which the executable returns them
+        self.take = itemgetter(*order) if len(order) > 1 else lambda values: (values[order[0]],)
 
 
 _entries: dict[Any, Entry] = {}
@@ -139,8 +144,7 @@ def execute(program: Program) -> None:
         raise execution_error(e, program.lines, "") from e
     entry.runs += 1
     stats.counts["runs"] += 1
-    for i, array in zip(plan.order, results, strict=True):
-        values[i].array = array  # type: ignore[union-attr]
+    deque(map(setattr, plan.take(values), repeat("array"), results), 0)
     program.done()
 
 

@@ -15,6 +15,7 @@ from .device import TRACED, Place, place_of
 from .dtype import Promote
 from .errors import broadcast_shapes, check_arguments, inference_error
 from .op import Op, Role
+from .saved import positions
 from .value import Aval, aval
 
 NUMBERS: dict[type, Any] = {
@@ -37,7 +38,7 @@ class Signature:
 
     __slots__ = (
         "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask", "name",
-        "numbers", "op", "outs", "place", "pull_all", "single", "special", "static", "tracked",
+        "numbers", "op", "outs", "place", "pull_all", "saves", "single", "special", "static", "tracked",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Signature:
         self.tracked = tuple(op.differentiable and differentiable(a) for a in outs)
         self.differentiable = any(self.tracked)
         self.pull_all: Signature | None = None  # the vjp for all operands, of a single output
+        self.saves: tuple[int, ...] = ()  # of a vjp: operands that torch would have saved
         self._vjps: dict[Any, Signature] = {}
         self._residuals: dict[Any, tuple[Signature, Any]] = {}
         self.eager: Any = None
@@ -74,6 +76,8 @@ class Signature:
         found = self._vjps.get(key)
         if found is None:
             found = self._vjps[key] = _make_vjp(self, needs, given)
+            if not self.op.linear:
+                found.saves = positions(self.op.name, self.mask, needs)
         return found
 
     def with_residuals(self, needs: tuple[int, ...]) -> tuple[Signature, Callable[..., Signature]]:

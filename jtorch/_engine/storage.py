@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 from . import recorder
 from .backward import Dual, call
 from .op import Op, Param, Role
+from .saved import SHARED, counted, uncounted
 from .signature import lookup
 from .strides import contiguous_strides
 from .value import Aval, Value
@@ -40,6 +40,8 @@ class Storage:
         old = self.value
         if old.aval is value.aval:  # what takes its memory, if nobody else reads it
             value.was = old.was if old.array is None else id(old)
+        if old.home is not SHARED:
+            old.home = self.version
         self.value = value
         self.version += 1
 
@@ -54,6 +56,8 @@ def write_all(cells: list[Storage], values: list[Value]) -> None:
         old = s.value
         if old.aval is value.aval:
             value.was = old.was if old.array is None else id(old)
+        if old.home is not SHARED:
+            old.home = s.version
         s.value = value
         s.version += 1
 
@@ -64,20 +68,17 @@ class Apart(tuple[Step, ...]):
     written = 0
 
 
-_uncounted: weakref.WeakKeyDictionary[Storage, int] = weakref.WeakKeyDictionary()
-
-
 def count_apart(chain: Apart, s: Storage) -> None:
     """A write through `.data` has bumped the storage's version: torch's counter stays as it was."""
     chain.written += 1
-    _uncounted[s] = _uncounted.get(s, 0) + 1
+    uncounted[s] = uncounted.get(s, 0) + 1
 
 
 def version(chain: Any, s: Storage) -> int:
     """torch's version counter of a tensor (or of the tensor it is a view of)."""
     if type(chain) is Apart:
         return chain.written
-    return s.version - (_uncounted.get(s, 0) if _uncounted else 0)
+    return counted(s)
 
 
 def _kinds(op: Op, numbers: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -51,12 +51,14 @@ class Value:
     `array` is a `jax.Array`, a JAX tracer, or a NumPy array (host data); `moved` is host data that has
     been read often enough to be worth a copy on its device. Whoever makes a Value from a NumPy array
     gives it up: nobody may write to it afterwards.  `was` is the id of the ready Value that it took the
-    place of in a storage.
+    place of in a storage.  `home` says whether it is still what a tensor shows: None, the version of the
+    storage in which it was overwritten, or, of a view, (weak storage, version, newest node it may feed).
     """
 
     # defaults in the class: a Value is made for every result of every op
     moved: Any = None
     uses = was = 0
+    home: Any = None
 
     def __init__(self, aval: Aval, array: Any = None, program: Any = None, slot: int = -1) -> None:
         self.aval, self.array, self.program, self.slot = aval, array, program, slot

@@ -100,7 +100,7 @@ Run = tuple[Counts, list[int]]  # parameters (by number) that share counts, dtyp
 
 def _by_place(params: Tensors, counts: list[Counts]) -> list[list[Run]]:
     """The runs of each device.  Usually there is one device and one run: the whole group."""
-    avals = [p._aval for p in params]
+    avals = list(map(_AVAL, values_of(params)))
     if len(set(counts)) == len(set(map(_PLACE, avals))) == len(set(map(_DTYPE, avals))) == 1:
         return [[(counts[0], list(range(len(params))))]]
     places: dict[Any, dict[Any, list[int]]] = {}
@@ -194,7 +194,7 @@ def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
         if _skip:
             _write_unless_skipped(column, numbers)
             continue
-        keys = list(zip([t._aval for t in column], numbers, strict=True))
+        keys = list(zip(map(_AVAL, values_of(column)), numbers, strict=True))
         for key in set(keys):
             if key not in made:
                 made[key] = Value(key[0], np.array(key[1], key[0].np))
