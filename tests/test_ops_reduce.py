@@ -69,6 +69,9 @@ m.trapezoid(x)
 m.trapezoid(x, m.arange(4.), dim=1)
 m.cumulative_trapezoid(x, dx=0.5)
 m.gradient(x, spacing=2.)
+m.cumsum(m.arange(20000).reshape(100, 200) % 7 / 8, 1)
+m.cumsum(m.arange(20000).reshape(100, 200) % 7 / 8, 0)
+m.cumsum(m.log((m.arange(20000) % 777 - 5).clamp_min(0) / 3), 0)
 """.strip().split("\n")
 
 ORDER = """

@@ -10,6 +10,7 @@ from jax import lax
 from ._define import Array, Operand, Promote, op
 from ._dims import at_least_1d, one
 from ._rules import refuse
+from ._running_sum import running_sum
 from .reduce import pick
 
 
@@ -22,7 +23,7 @@ def _along(f: Any, input: Any, dim: int) -> Any:
 @op(promote=Promote.BOOL_TO_LONG, inplace=True, out=True, linear=True)
 def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Any:
     """Running sum."""
-    return _along(lax.cumsum, input, dim)
+    return _along(running_sum, input, dim)
 
 
 @op(promote=Promote.BOOL_TO_LONG, inplace=True, out=True)
@@ -134,4 +135,4 @@ def _trapezoid(y: Array, x: Array | None, dx: Operand, *, dim: int) -> Any:
 def _cumulative_trapezoid(y: Array, x: Array | None, dx: Operand, *, dim: int) -> Any:
     """Running integral by the trapezoidal rule."""
     parts, d = _trapezoids(y, x, dx, dim)
-    return lax.cumsum(parts, axis=d)
+    return running_sum(parts, d)
