@@ -20,6 +20,7 @@ from ._engine.backward import Dual, OpNode, call, modes, tracked_call
 from ._engine.device import TRACED
 from ._engine.errors import broadcast_shapes, wrong_argument, wrong_out
 from ._engine.op import Op, Role
+from ._engine.saved import at_home, note_result, written_by
 from ._engine.signature import _known, differentiable, lookup
 from ._engine.storage import Apart, Storage, count_apart, read, replaced, write, write_all
 from ._engine.value import Value, from_array
@@ -72,6 +73,7 @@ class TensorBase:
         else:
             self._cached = read(self._chain, (s.value, None))[0]
         self._cver = s.version
+        at_home(self._cached, s)
 
     def _root(self) -> Any:
         """The tensor this one is a view of; another one once that has turned itself into a view."""
@@ -87,6 +89,7 @@ class TensorBase:
             base = self._root()
             self._cached, self._edge_ = read(self._base_chain, (base._value, base._edge()))
             self._gen, self._cver = base._gen, self._storage.version
+            at_home(self._cached, self._storage)
         return self._edge_ if self._edge_ is not None else (self if self._req else None)
 
     def _accumulate(self, ct: Dual, create_graph: bool) -> None:
@@ -96,9 +99,12 @@ class TensorBase:
         """Write a value of this tensor's shape and dtype, through to everything that shares it."""
         s, base = self._storage, self._base
         if base is None:
+            before = self._edge_
+            if type(before) is tuple:
+                note_result(before, s)
             self._write_storage(value)
             if track:
-                before, self._edge_, self._gen = self._edge_, edge, self._gen + 1
+                self._edge_, self._gen = edge, self._gen + 1
                 if type(before) is tuple and before[0].hooks is not None:
                     _retain_at(before, self, edge)
             return
@@ -116,8 +122,10 @@ class TensorBase:
         if chain is None:
             s.write(value)
             return
-        s.write(write(chain, (s.value, None), (value, None))[0])
+        old = s.value
+        s.write(write(chain, (old, None), (value, None))[0])
         if type(chain) is Apart:
+            old.home = None
             count_apart(chain, s)
         self._cached, self._cver = value, s.version
 
@@ -188,6 +196,7 @@ def _view(t: Any, step: Any, value: Value, edge: Any) -> Any:
     new._base = root
     new._base_chain = (step,) if t._base is None else (*t._base_chain, step)
     new._cached, new._cver, new._gen = value, s.version, root._gen
+    at_home(value, s)
     return new
 
 
@@ -380,8 +389,10 @@ def inplace(op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]) -> Any:
     """The op's result written into its first operand."""
     t = operands[0]
     check_writable(t, op)
-    _, duals, _ = dual_call(op, operands, static)
+    _, duals, flat = dual_call(op, operands, static)
     put(t, duals[0], f"result type {duals[0][0].aval.dtype.scalar_name}")
+    if duals[0][1] is not None:
+        written_by(flat[0], duals[0][1][0])
     return t
 
 

@@ -40,6 +40,7 @@ ALLOWED = (
     "is not supported for complex",
     "some elements of the input tensor and the written-to tensor refer",
 )
+TALLY = Counter[str]()  # errors about modified tensors: raised by both, or by PyTorch alone
 World = dict[str, Any]
 
 
@@ -187,7 +188,8 @@ class Pair:
     def __init__(self, every: bool, words: bool = False) -> None:
         self.torch, self.jtorch = world(torch), world(jtorch)
         self.every, self.words = every, words  # compare values after every statement; error texts
-        self.raised, self.ended = 0, False
+        self.raised = self.modified = self.unseen = 0
+        self.ended = False
         self.known: set[str] = set()
 
     def step(self, statement: str, values: bool | None = None) -> bool:
@@ -199,6 +201,8 @@ class Pair:
             self.ended = True
             return False  # refused openly
         refused = "more than one element of the written-to tensor" in str(got)
+        self.modified += "modified by an inplace operation" in str(got)
+        self.unseen += "modified by an inplace operation" in str(want) and got is None
         if refused or any(text in str(want) for text in ALLOWED):
             self.ended = True
             return False
@@ -290,6 +294,7 @@ def run_seed(seed: int, mode: str = "host", words: bool = False) -> tuple[list[s
                 program.append(statement)
                 if not pair.step(statement):
                     break
+            TALLY.update(modified=pair.modified, unseen=pair.unseen)
             pair.finish()
         except Difference as e:
             return program, str(e)
@@ -353,6 +358,7 @@ def main() -> None:
             print(f"--- seed {seed}: {run_program(small, asked.mode, asked.words) or difference}")
             print("\n".join(small), flush=True)
     print(f"{asked.count} programs, {len(failed)} with a difference {dict(kinds)} {failed[:40]}")
+    print(dict(TALLY))
 
 
 if __name__ == "__main__":

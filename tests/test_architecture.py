@@ -15,9 +15,9 @@ PACKAGE = REPOSITORY / "jtorch"
 # pattern that fits decides; every file of the engine is named.
 LAYERS: dict[int, str] = {
     0: """_engine _engine.op _engine.dtype _engine.device _engine.value _engine.stats
-          _engine.config _engine.errors _engine.signature _engine.strides _engine.replica _engine.mt19937
+          _engine.config _engine.errors _engine.saved _engine.signature _engine.strides _engine.replica _engine.mt19937
           _engine.rng_kernels _engine.rng_checks _engine.rng_continuous _engine.rng_discrete
-          _engine.rng_xla""",
+          _engine.rng_rejection _engine.rng_xla""",
     1: """_engine.program _engine.executor _engine.cut _engine.host _engine.host_rules
           _engine.host_windows""",
     2: """_engine.recorder _engine.backward _engine.storage _engine.region _engine.transfer
