@@ -13,6 +13,7 @@ from ._engine.backward import call, modes
 from ._engine.device import device as _device
 from ._engine.device import place_of
 from ._engine.op import Op
+from ._engine.saved import SHARED
 from ._engine.signature import lookup
 from ._engine.storage import geometry, version
 from ._engine.strides import is_contiguous
@@ -37,7 +38,9 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
         """`Tensor(data)` or `Tensor(2, 3)`: torch's legacy constructor (default dtype)."""
         dtype = _dtype.get_default_dtype()
         if len(args) == 1 and isinstance(args[0], Tensor):
-            return wrap(args[0].detach()._value, None, cls)
+            value = args[0]._value
+            value.home = SHARED
+            return wrap(value, None, cls)
         if len(args) == 1 and isinstance(args[0], Size):
             args = tuple(args[0])
         if all(isinstance(a, int) for a in args) and args:
@@ -206,6 +209,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
             source = source.to(self.dtype)
         elif _grad_mode() and source._edge() is not None:
             source = source.clone()  # type: ignore[attr-defined]  # a node of its own
+        source._value.home = SHARED
         put(self, (source._value, source._edge() if _grad_mode() else None))
         return self
 
