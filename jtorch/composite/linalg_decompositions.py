@@ -14,7 +14,7 @@ _eig, _eigvals, _svd, _svdvals = (
     derived["_eig"], derived["_eigvals"], derived["_svd"], derived["_svdvals"]
 )  # fmt: skip
 _lu, _lu_factor, _lu_unpack = derived["_lu"], derived["_lu_factor"], derived["_lu_unpack"]
-_qr = derived["linalg_qr"]
+_qr, _qr_rigid = derived["_qr"], derived["_qr_rigid"]
 _ldl_factor = derived["_ldl_factor"]
 
 
@@ -129,11 +129,45 @@ def old_svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any 
     return named("_svd", out, "svd", ("U", "S", "V"), found)
 
 
+# --- QR -------------------------------------------------------------------------------------------
+
+_RIGID = {
+    "r": "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please "
+         "use linalg.qr(A, mode='reduced') if you are going to differentiate through linalg.qr.",
+    "complete": "The QR decomposition is not differentiable when mode='complete' and nrows > "
+                "ncols.",
+}  # fmt: skip
+
+
+def _factors(A: Any, mode: str) -> Any:
+    tall = mode == "complete" and A.dim() >= 2 and A.shape[-2] > A.shape[-1]
+    if mode != "r" and not tall:
+        return _qr(A, mode=mode)
+    found = _qr_rigid(A, mode=mode)
+    if found[1].requires_grad:
+        for x in found[1:] if mode == "r" else found:
+            x.register_hook(_refusal(_RIGID[mode]))
+    return found
+
+
+def _refusal(words: str) -> Any:
+    def refuse(gradient: Any) -> None:
+        raise RuntimeError(words)
+
+    return refuse
+
+
+@composite("linalg")
+def qr(A: Any, mode: str = "reduced", *, out: Any = None) -> Any:
+    """Q and R with A = Q R: Q has orthonormal columns, R is upper triangular."""
+    return named("_qr", out, "linalg_qr", ("Q", "R"), _factors(A, mode))
+
+
 @composite("torch:qr", "Tensor:qr")
 def old_qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
     """torch.qr, which torch.linalg.qr replaces."""
-    found = _qr(input, "reduced" if some else "complete")
-    return named("linalg_qr", out, "qr", ("Q", "R"), found)
+    found = _factors(input, "reduced" if some else "complete")
+    return named("_qr", out, "qr", ("Q", "R"), found)
 
 
 # --- LU -------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from typing import Any
 
 from .._functions import composite, derived
 from ..random_ops import randn
-from .linalg_decompositions import cholesky, eigh, svd
+from .linalg_decompositions import cholesky, eigh, qr, svd
 
-_qr, _solve_triangular = derived["linalg_qr"], derived["linalg_solve_triangular"]
+_solve_triangular = derived["linalg_solve_triangular"]
 
 
 def _range_basis(A: Any, q: int, niter: int, M: Any) -> Any:
@@ -19,10 +19,10 @@ def _range_basis(A: Any, q: int, niter: int, M: Any) -> Any:
 
     adjoint, shift = A.mH, None if M is None else M.mH
     start = randn(A.shape[-1], q, dtype=A.dtype, device=A.device)
-    basis = _qr(times(A, start, M))[0]
+    basis = qr(times(A, start, M))[0]
     for _ in range(niter):
-        basis = _qr(times(adjoint, basis, shift))[0]
-        basis = _qr(times(A, basis, M))[0]
+        basis = qr(times(adjoint, basis, shift))[0]
+        basis = qr(times(A, basis, M))[0]
     return basis
 
 

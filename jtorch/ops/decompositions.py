@@ -52,29 +52,6 @@ def _qr(a: Any) -> tuple[Any, Any]:
     return q, jnp.concatenate([r, mm(mh(q), a[..., :, m:])], -1)
 
 
-def _no_gradient(name: str, words: str) -> Any:
-    @jax.custom_jvp
-    def stop(x: Any) -> Any:
-        return x
-
-    @stop.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        raise RuntimeError(words)
-
-    return stop
-
-
-_r_only = _no_gradient(
-    "qr",
-    "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
-    "Please use linalg.qr(A, mode='reduced') if you are going to differentiate through linalg.qr.",
-)
-_tall_complete = _no_gradient(
-    "qr",
-    "The QR decomposition is not differentiable when mode='complete' and nrows > ncols.",
-)
-
-
 def _check_qr(A: Any, *, mode: str) -> None:
     checks.matrices(A, "linalg.qr")
     checks.floating(A, "linalg.qr")
@@ -86,15 +63,32 @@ def _check_qr(A: Any, *, mode: str) -> None:
     checks.kernel(A, "geqrf_cpu")
 
 
-@op("linalg_qr", check=_check_qr, fields=("Q", "R"), namespaces=("linalg:qr",), out=True)
-def linalg_qr(A: Array, mode: str = "reduced") -> Any:
+_QR: Any = {
+    "check": _check_qr, "fields": ("Q", "R"), "fields_name": "linalg_qr", "namespaces": (),
+    "grad_name": "LinalgQr",
+}  # fmt: skip
+
+
+@op("_qr", residuals=True, **_QR)
+def _qr_row(A: Array, *, mode: str) -> Any:
     """Q and R with A = Q R: Q has orthonormal columns, R is upper triangular."""
-    m, n = A.shape[-2:]
-    if mode == "r":
-        return jnp.zeros((0,), A.dtype), _householder_qr(_r_only(A), False)[1]
-    if mode == "complete" and m > n:
-        return _householder_qr(_tall_complete(A), True)
     return _qr(A)
+
+
+def _refuse_gradient(primals: Any, tangents: Any) -> Any:
+    raise RuntimeError("linalg.qr has no derivative in this mode")
+
+
+_rigid = jax.custom_jvp(lambda a: a)
+_rigid.defjvp(_refuse_gradient)
+
+
+@op("_qr_rigid", **_QR)
+def _qr_rigid(A: Array, *, mode: str) -> Any:
+    """The modes without a derivative: R alone, or more columns of Q than A has."""
+    if mode == "r":
+        return jnp.zeros((0,), A.dtype), _householder_qr(_rigid(A), False)[1]
+    return _householder_qr(_rigid(A), True)
 
 
 # --- Hermitian matrices ---------------------------------------------------------------------------
