@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -14,28 +13,8 @@ from ._engine.saved import SHARED
 from ._engine.signature import differentiable, lookup
 from ._engine.storage import Apart
 from ._gate import StandIn, TensorBase, _table, alias, wrap
+from ._tensor_hooks import RemovableHandle
 
-_handle_ids = itertools.count()
-
-
-class RemovableHandle:
-    """What `register_hook` returns: `remove()` takes the hook away again."""
-
-    def __init__(self, hooks: dict[int, Any]) -> None:
-        self.id = next(_handle_ids)
-        self._hooks = weakref.ref(hooks) if not isinstance(hooks, dict) else (lambda: hooks)
-
-    def remove(self) -> None:
-        """Take the hook away; once is enough."""
-        hooks = self._hooks()
-        if hooks is not None:
-            hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *args: Any) -> None:
-        self.remove()
 
 
 def unwrap(t: Any) -> Dual:

@@ -101,6 +101,7 @@ NORM = [
     case("InstanceNorm1d", 4, x=X1), case("InstanceNorm2d", 4, x=X2),
     case("InstanceNorm3d", 4, affine=True, x=X3), case("InstanceNorm1d", 4, x=floats(4, 9)),
     case("InstanceNorm2d", 4, affine=True, track_running_stats=True, x=X2),
+    case("CrossMapLRN2d", 3, x=floats(2, 7, 3, 4)), case("CrossMapLRN2d", 4, 0.5, k=2.0, x=X2),
     case("LayerNorm", 5), case("LayerNorm", (6, 5), 1e-3), case("LayerNorm", [5], bias=False),
     case("LayerNorm", 5, elementwise_affine=False), case("RMSNorm", 5),
     case("RMSNorm", (6, 5), 1e-3), case("RMSNorm", 5, elementwise_affine=False),
@@ -181,6 +182,9 @@ LOSS = [
     case("TripletMarginWithDistanceLoss", x=TRIPLET),
     case("CTCLoss", x=(floats(6, 2, 5), np.array([[1, 2, 2], [3, 1, 4]]), np.array([6, 5]),
                         np.array([3, 2]))),
+    case("LinearCrossEntropyLoss", 5, 7, x=(PAIR[0], _classes(7, 4))),
+    case("LinearCrossEntropyLoss", 5, 3, out_features=(2,), bias=True, label_smoothing=0.1,
+          ignore_index=1, x=(PAIR[0], _classes(3, 4, 2))),
     case("CosineSimilarity", x=PAIR), case("CosineSimilarity", 0, 1e-4, x=PAIR),
     case("PairwiseDistance", x=PAIR), case("PairwiseDistance", 1.0, 1e-3, True, x=PAIR),
 ]  # fmt: skip

@@ -167,17 +167,25 @@ def linear_cross_entropy(
     options: Any = None,
 ) -> Any:  # fmt: skip
     """cross_entropy(linear(input, linear_weight, linear_bias), target)."""
-    if options is not None:
-        raise NotImplementedError(
-            "linear_cross_entropy(options=...): jtorch has no chunked form; leave options out "
-            "and use "
-            "torch.utils.checkpoint to bound the memory"
-        )
     _check_linear(input, linear_weight, linear_bias)
     outer = tuple(linear_weight.shape[1:-1])
     logits_shape = (*input.shape[:-1], linear_weight.shape[0], *outer)
     if tuple(target.shape) == logits_shape and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    plain = label_smoothing == 0 and target.dtype.name == "int64" and not outer
+    if options is not None and not plain:
+        warnings.warn(
+            "linear_cross_entropy: ``options`` ignored; chunked path needs reduction in "
+            "{'mean','sum','none'}, label_smoothing == 0, target.dtype == int64, out_features == "
+            f"(). Got reduction={reduction!r}, label_smoothing={label_smoothing}, "
+            f"target.dtype={target.dtype}, out_features={outer}, tracing=False, linear_bias.shape="
+            f"{tuple(linear_bias.shape) if linear_bias is not None else None}.",
+            stacklevel=2,
+        )
+    elif options is not None and reduction in ("mean", "sum", "none"):
+        return _chunked(
+            input, linear_weight, target, linear_bias, weight, reduction, ignore_index, options
+        )
     if outer:
         rows = math.prod(outer, start=linear_weight.shape[0])
         linear_weight = linear_weight.reshape(rows, input.shape[-1])
@@ -187,6 +195,23 @@ def linear_cross_entropy(
         logits, target, weight=weight, reduction=reduction, label_smoothing=label_smoothing,
         ignore_index=-100 if ignore_index is None else ignore_index,
     )  # fmt: skip
+
+
+def _chunked(
+    input: Any, linear_weight: Any, target: Any, bias: Any, weight: Any, reduction: str,
+    ignore_index: int | None, options: Any,
+) -> Any:  # fmt: skip
+    """linear_cross_entropy some rows at a time, as `options` say."""
+    x, labels = (input.unsqueeze(0), target.reshape(1)) if input.dim() == 1 else (input, target)
+    chunk = options.rows(x.shape[0], *reversed(linear_weight.shape), x.device.type == "cpu")
+    ignored = -100 if ignore_index is None else ignore_index
+    losses, weights = derived["_linear_cross_entropy"](
+        x, linear_weight, bias, labels, weight, ignored, chunk
+    )
+    if reduction == "none":
+        return losses.reshape(target.shape).to(input.dtype)
+    total = losses.sum()
+    return (total / weights.sum() if reduction == "mean" else total).to(input.dtype)
 
 
 def _check_linear(input: Any, weight: Any, bias: Any) -> None:

@@ -12,6 +12,7 @@ from .flatten import *  # noqa: F403
 from .layer_norm import *  # noqa: F403
 from .lazy import *  # noqa: F403
 from .linear import *  # noqa: F403
+from .linear_cross_entropy import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .module import Module
 from .multihead_attention import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Hook tables of modules, per module and global, and the handles that remove an entry."""
+"""Hook tables of modules, per module and global, and how an entry gets into them."""
 
 from __future__ import annotations
 
@@ -8,45 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from .._tensor_hooks import RemovableHandle
+
 Hook = Callable[..., Any]
-
-
-class RemovableHandle:
-    """Removes one hook from its table, and from the tables that say how to call it."""
-
-    id: int
-    next_id: int = 0
-
-    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
-        self.hooks_dict_ref: Any = weakref.ref(hooks_dict)
-        self.id = RemovableHandle.next_id
-        RemovableHandle.next_id += 1
-        if isinstance(extra_dict, dict):
-            extra_dict = [extra_dict]
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra_dict or ())
-
-    def remove(self) -> None:
-        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
-            table = ref()
-            if table is not None:
-                table.pop(self.id, None)
-
-    def __getstate__(self) -> Any:
-        return self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref)
-
-    def __setstate__(self, state: Any) -> None:
-        table = OrderedDict() if state[0] is None else state[0]
-        self.hooks_dict_ref = weakref.ref(table)
-        self.id = state[1]
-        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
-        extra = state[2] if len(state) > 2 else None
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra or ())
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self.remove()
 
 
 class WrappedHook:

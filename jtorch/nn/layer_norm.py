@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
+from ..autograd import Function
 from ..creation import empty
 from ..tensor import Tensor
 from . import functional as F
@@ -13,7 +14,7 @@ from .module import Module
 from .norm import affine_parameters, reset_affine
 from .parameter import Parameter
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
@@ -145,3 +146,59 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """Local response norm as Lua Torch had it: `LocalResponseNorm` with other edges."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _CrossMap.apply(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+def _channel_sums(x: Tensor, before: int, after: int) -> Tensor:
+    """Sums of each channel with `before` channels before it and `after` channels after it."""
+    channels = x.size(1)
+    padded = F.pad(x, (0, 0, 0, 0, before, after))
+    total = padded.narrow(1, 0, channels)
+    for i in range(1, before + after + 1):
+        total = total + padded.narrow(1, i, channels)
+    return total
+
+
+class _CrossMap(Function):
+    """PyTorch's arithmetic, edges included: its backward is not quite its forward's derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+        if x.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {x.dim()}D instead.")
+        squares = x * x
+        reach = int((size - 1) / 2 + 1)
+        total = _channel_sums(squares, reach - 1, reach - 1)
+        if x.size(1) > reach:  # torch never takes the first channel out again
+            first = squares[:, :1].expand(-1, x.size(1) - reach, -1, -1)
+            total = total + F.pad(first, (0, 0, 0, 0, reach, 0))
+        scale = total * (alpha / size) + k
+        output = scale**-beta * x
+        ctx.save_for_backward(x, output, scale)
+        ctx.options = (size, alpha, beta)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        x, output, scale = ctx.saved_tensors
+        size, alpha, beta = ctx.options
+        before = int(size - (size - 1) / 2)
+        sums = _channel_sums(grad * output / scale, before, size - 1 - before)
+        result = scale**-beta * grad - 2 * alpha * beta / size * x * sums
+        return result, None, None, None, None

@@ -13,7 +13,7 @@ import jax
 
 from .._engine import executor, recorder
 from .._gate import TensorBase
-from .._tensor_autograd import RemovableHandle
+from .._tensor_hooks import RemovableHandle
 from . import _state_dict
 from ._update import zero_all
 
