@@ -16,7 +16,6 @@ from ._gate import StandIn, TensorBase, _table, alias, wrap
 from ._tensor_hooks import RemovableHandle
 
 
-
 def unwrap(t: Any) -> Dual:
     """A tensor as the engine sees it."""
     return t._value, t._edge()
