@@ -138,7 +138,7 @@ def _kl_div(input: Array, target: Array, log_target: bool, reduction: str) -> An
     positive = target > 0
     log_t = jnp.log(jnp.where(positive, target, jnp.ones_like(target)))
     own = jnp.where(
-        target == 0, jnp.zeros_like(target), target * jnp.where(target < 0, jnp.nan, log_t)
+        target == 0, jnp.zeros_like(target), target * jnp.where(positive, log_t, jnp.nan)
     )
     return reduced(own - target * input, reduction)
 

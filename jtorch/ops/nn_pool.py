@@ -455,7 +455,7 @@ def _fractional_max_pool(input: Array, samples: Array, kernel_size: Any, output_
     lead, spatial = input.shape[: input.ndim - n], input.shape[input.ndim - n :]
     flat = input.reshape(*lead, prod(spatial))
     place = jnp.zeros((*lead, *(1,) * (2 * n)), jnp.int64)
-    samples = samples.reshape(*lead, n) if len(lead) == 2 else samples.reshape(lead[0], n)
+    samples = samples.reshape(*lead, n) if len(lead) == 2 else samples.reshape(-1, lead[0], n)[0]
     for i in range(n):
         # torch's samples are for (w, h) in two and (t, h, w) in three dimensions
         u = samples[..., (n - 1 - i) if n == 2 else i]
