@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _gate
 from ._engine import dtype as _dtype
 from ._engine import executor, recorder
 from ._engine.value import Value, from_array
@@ -118,7 +119,8 @@ class PythonMixin(TensorBase):
         return id(self)
 
     def __format__(self, spec: str) -> str:
-        if self._value.aval.ndim == 0 and spec:
+        # torch formats a tensor without dimensions as its number, subclasses (`Parameter`) apart
+        if self._value.aval.ndim == 0 and type(self) is _gate._tensor_class:
             return format(self.item(), spec)
         return object.__format__(self, spec) if spec else repr(self)
 

@@ -288,44 +288,6 @@ def multinomial(
     return finish("multinomial", t, False, out)
 
 
-def _numpy_generator(source: rng.Generator) -> np.random.Generator:
-    return np.random.Generator(source._ready())
-
-
-@composite("torch")
-def poisson(input: Any, generator: Any = None) -> Any:
-    """Poisson numbers of the given rates.  Differs from torch: other numbers for one seed."""
-    rates = input.detach()._numpy("poisson()")
-    if input.dtype.is_integral or input.dtype.is_complex:
-        raise NotImplementedError(
-            f"\"poisson_cpu\" not implemented for '{input.dtype.scalar_name}'"
-        )
-    if rates.size and not rates.min() >= 0:
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    place = input._value.aval.place
-    drawn = _numpy_generator(_source("poisson", generator, place)).poisson(rates.astype(np.float64))
-    return _zero_gradient(hosted(np.asarray(drawn).astype(input.dtype.np), place), input)
-
-
-@composite("torch")
-def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
-    """Binomial numbers.  Differs from torch: other numbers for one seed."""
-    if count.dtype is not prob.dtype:
-        raise RuntimeError(
-            f"Found dtype {prob.dtype.scalar_name} but expected {count.dtype.scalar_name}"
-        )
-    place = count._value.aval.place
-    n, p = (x.detach()._numpy("binomial()").astype(np.float64) for x in (count, prob))
-    trials = n.astype(np.int64)
-    drawn = _numpy_generator(_source("binomial", generator, place)).binomial(trials, p)
-    return _zero_gradient(hosted(np.asarray(drawn).astype(count.dtype.np), place), count)
-
-
-def _zero_gradient(t: Any, like: Any) -> Any:
-    """torch lets gradients through these as zeros: a graph that ends here still runs."""
-    return t + like * 0 if like.requires_grad else t
-
-
 # --- in place -------------------------------------------------------------------------------------
 
 

@@ -349,3 +349,16 @@ def test_random_arrays_and_options(
 def test_the_comparison_can_fail() -> None:
     with pytest.raises(AssertionError, match=re.escape("tensor([1.")):
         check(np.array([1.0], np.float32), D.float64)
+
+
+FORMATTED = (
+    "f'{t.tensor(2.5)}'", "f'{t.tensor(2.5):.4f}'", "f'{t.tensor(3)}'", "f'{t.tensor([1.5])}'",
+    "f'{t.nn.Parameter(t.tensor(2.0))}'", "f'{t.tensor(2.0, requires_grad=True)}'",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("code", FORMATTED)
+def test_a_tensor_without_dimensions_is_formatted_as_its_number(code):
+    import jtorch
+
+    assert eval(code, {"t": jtorch}) == eval(code, {"t": torch})
