@@ -19,6 +19,7 @@ from . import distributed as distributed
 from . import distributions as distributions
 from . import fft as fft
 from . import func as func
+from . import futures as futures
 from . import jit as jit
 from . import linalg as linalg
 from . import masked as masked
@@ -39,6 +40,7 @@ from . import version as version
 from ._absent import module_attribute as __getattr__
 from ._compile import compile as compile
 from ._engine import dtype as _dtype
+from ._engine import dtype_tags as _dtype_tags
 from ._engine.device import device as device
 from ._engine.device import get_default_device as get_default_device
 from ._engine.device import set_default_device as set_default_device
@@ -95,6 +97,7 @@ from .storage import UntypedStorage as UntypedStorage
 from .tensor import Tensor as Tensor
 
 globals().update(_dtype.NAMES)
+globals().update(_dtype_tags.TAGS)
 globals().update(_NAMESPACES["torch"])
 nn.DataParallel = parallel.DataParallel
 nn.parallel = _nn_parallel

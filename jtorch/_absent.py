@@ -30,9 +30,7 @@ _REASONS = {
     _QUANTIZED: """quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic
         quantized_batch_norm quantized_max_pool1d quantized_max_pool2d quantized_max_pool3d
         empty_quantized quantized_lstm_cell quantized_gru_cell""",
-    _DTYPE: """complex32 chalf qint8 qint32 quint8 quint4x2 quint2x4 bit bits8 bits16 bits1x8
-        bits2x4 bits4x2 int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6
-        uint7 float8_e8m0fnu float4_e2m1fn_x2""",
+    _DTYPE: """complex32 chalf qint8 qint32 quint8 quint4x2 quint2x4 float8_e8m0fnu float4_e2m1fn_x2""",
     _SCRIPT: """ScriptModule ScriptFunction import_ir_module import_ir_module_from_buffer parse_ir
         parse_schema parse_type_comment merge_type_from_type_comment unify_type_list""",
     _LAYOUT: "to_mkldnn",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -173,3 +175,36 @@ def test_an_absent_name_says_why() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'nonsense'$"):
         _ = jtorch.nonsense
     assert not hasattr(jtorch, "sparse_coo_tensor")
+
+
+@pytest.mark.parametrize("name", ("int1", "int4", "uint7", "bits8", "bits1x8", "bits16", "bit"))
+def test_dtypes_that_are_names_only(name: str) -> None:
+    want, got = (getattr(m, name) for m in MODULES)
+    assert str(got) == str(want)
+    assert (got.itemsize, got.is_floating_point, got.is_complex) == (
+        want.itemsize, want.is_floating_point, want.is_complex,
+    )  # fmt: skip
+    assert pickle.loads(pickle.dumps(got)) is got
+    with pytest.raises(NotImplementedError):
+        jtorch.zeros(2, dtype=got)
+    for m in MODULES:
+        with pytest.raises(NotImplementedError):
+            m.ones(2).to(getattr(m, name))
+
+
+@pytest.mark.parametrize("m", MODULES)
+def test_futures(m) -> None:
+    assert m.wait(m.fork(lambda a, b: a + b, 1, b=2)) == 3
+    first, second = m.futures.Future(), m.futures.Future()
+    double = first.then(lambda f: 2 * f.wait())
+    both = m.futures.collect_all([first, second])
+    assert not first.done()
+    first.set_result(4)
+    assert double.wait() == 8
+    assert not both.done()
+    second.set_result(5)
+    assert m.futures.wait_all([first, second]) == [4, 5]
+    assert both.wait()[1].value() == 5
+    failed = first.then(lambda f: 1 / 0)
+    with pytest.raises(Exception, match="division by zero"):
+        failed.wait()

@@ -69,6 +69,11 @@ class dtype:
     def __reduce__(self) -> tuple[Callable[[str], dtype], tuple[str]]:
         return _by_name, (self.name,)
 
+    def __getattr__(self, attr: str) -> NoReturn:
+        if attr == "np":  # not set: one of TAGS
+            raise NotImplementedError(f"there are no tensors of dtype {self}: use int8 or uint8")
+        raise AttributeError(f"'torch.dtype' object has no attribute '{attr}'")
+
     def to_complex(self) -> dtype:
         """The complex dtype whose parts have this dtype (bfloat16 gives complex64)."""
         if self is float16:
@@ -167,8 +172,11 @@ _PYTHON_TYPES: Final[dict[type, dtype]] = {
 }
 
 
+TAGS: Final[dict[str, dtype]] = {}  # dtypes that no tensor has: filled by dtype_tags.py
+
+
 def _by_name(name: str) -> dtype:
-    return NAMES[name]
+    return NAMES[name] if name in NAMES else TAGS[name]
 
 
 def from_numpy(np_dtype: Any) -> dtype:
