@@ -16,6 +16,7 @@ from ..ops import TABLE
 from ..optim._recorded import Recorded
 from ..optim._update import skipped_if
 from ..optim.optimizer import has_step_hooks
+from ..optim.sparse_adam import SparseAdam
 from ..tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]
@@ -362,6 +363,7 @@ def _discardable(optimizer: Any) -> bool:
     own = getattr(type(optimizer).step, "__wrapped__", type(optimizer).step)
     return (
         isinstance(optimizer, Recorded)
+        and not isinstance(optimizer, SparseAdam)  # its rows are not `update`'s
         and own is Recorded.step
         and not has_step_hooks(optimizer)
         and not optimizer.defaults.get("differentiable")

@@ -20,11 +20,14 @@ _OP = Op(
     sparse_adam_row,
     (*(Param(n, Role.ARRAYS) for n in _ARRAYS), Param("maximize", Role.STATIC)),
     dynamic=True,
+    namespaces=(),
 )
 
 
 class SparseAdam(Recorded):
     """Adam that moves, and averages, only the rows that a sparse gradient holds.
+
+    Differs from torch: jtorch has no sparse tensors, so a step with gradients is refused.
 
     Source: torch.optim.SparseAdam.
     """
@@ -71,7 +74,8 @@ class SparseAdam(Recorded):
     def _update(self, group: dict[str, Any]) -> None:
         if any(p.grad is not None and not p.grad.is_sparse for p in group["params"]):
             raise RuntimeError(
-                "SparseAdam does not support dense gradients, please consider Adam instead"
+                "SparseAdam does not support dense gradients, please consider Adam instead "
+                "(jtorch has no sparse tensors: nn.Embedding(sparse=True) gives dense gradients)"
             )
         params, grads, states = self._gather(group)
         for state in states:
