@@ -14,7 +14,7 @@ PACKAGE = REPOSITORY / "jtorch"
 # A module imports from its own layer or from a lower one, and nowhere in a circle. The first
 # pattern that fits decides; every file of the engine is named.
 LAYERS: dict[int, str] = {
-    0: """_engine _engine.op _engine.dtype _engine.device _engine.value _engine.stats
+    0: """_engine _engine.op _engine.dtype _engine.dtype_tags _engine.device _engine.value _engine.stats
           _engine.config _engine.errors _engine.saved _engine.signature _engine.strides _engine.replica _engine.mt19937
           _engine.rng_kernels _engine.rng_checks _engine.rng_continuous _engine.rng_discrete
           _engine.rng_rejection _engine.rng_xla""",

@@ -208,3 +208,25 @@ def test_futures(m) -> None:
     failed = first.then(lambda f: 1 / 0)
     with pytest.raises(Exception, match="division by zero"):
         failed.wait()
+
+
+_ENDS = (3, 8)
+_GROUPED = (
+    ((8, 4), (2, 4, 8), _ENDS), ((2, 4, 8), (2, 8, 4), None), ((2, 4, 8), (8, 8), _ENDS),
+    ((4, 8), (8, 4), _ENDS),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right", "ends"), _GROUPED)
+def test_grouped_mm(left, right, ends) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in (left, right)]
+    found = []
+    for m in MODULES:
+        a, b = (m.tensor(x, requires_grad=True) for x in arrays)
+        offs = None if ends is None else m.tensor(ends, dtype=m.int32)
+        out = m.nn.functional.grouped_mm(a, b, offs=offs)
+        out.square().sum().backward()
+        found.append([t.detach().numpy() for t in (out, a.grad, b.grad)])
+    for want, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)

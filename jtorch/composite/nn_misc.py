@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from .._functions import NAMESPACES, composite, derived
-from .._gate import gate
+from .._gate import apply, gate
 from ..ops import TABLE, _derive
 from ..tensor import Tensor
 from .nn_loss import cross_entropy
@@ -250,3 +250,16 @@ def assert_int_or_pair(arg: Any, arg_name: str, message: str) -> None:
     """Refuse what is neither an int nor a pair."""
     if not (isinstance(arg, int) or len(arg) == 2):
         raise AssertionError(message.format(arg_name))
+
+
+@composite("nn.functional")
+def grouped_mm(
+    mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, out_dtype: Any = None
+) -> Any:
+    """Products in groups whose ends are `offs`: a mixture of experts' matrices in one call."""
+    if bias is not None:
+        raise RuntimeError("Bias not supported yet")
+    if mat_a.dtype is not mat_b.dtype:
+        raise RuntimeError("expected mat_a and mat_b to have the same dtype")
+    result = apply(TABLE["_grouped_mm"], (mat_a, mat_b, offs), ())
+    return result if out_dtype is None else result.to(out_dtype)
