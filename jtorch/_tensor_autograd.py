@@ -312,12 +312,12 @@ def backward(
         inputs = [inputs] if isinstance(inputs, TensorBase) else list(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-        for i in inputs:
-            if type(i._edge()) is tuple:
-                i.retain_grad()
         wanted = [i._edge() for i in inputs]
     keep = create_graph if retain_graph is None else retain_graph
     roots = _roots(tensors, gradients)
+    for i in inputs or ():
+        if type(i._edge()) is tuple:
+            i.retain_grad()
     walk = _run(roots, keep, create_graph, wanted)
     before, modes.grad = modes.grad, create_graph
     try:

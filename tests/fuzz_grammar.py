@@ -14,7 +14,7 @@ class Grammar:
     """Writes the next statement, looking at PyTorch's live tensors."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.rng, self.made, self.inside = rng, 0, False
+        self.rng, self.made, self.inside, self.distinct = rng, 0, False, False
         self.kinds: dict[Callable[[], str | None], float] = {
             self.create: 2,
             self.view: 5,
@@ -189,6 +189,8 @@ class Grammar:
 
     def advanced_item(self, size: int, count: int) -> str:
         at = [self.rng.randint(-size, size - 1) for _ in range(count)] if size else []
+        if self.distinct:  # PyTorch writes equal places in any order
+            at = [i - self.pick(0, size) for i in self.rng.sample(range(size), min(count, size))]
         if self.rng.random() < 0.03:
             return str(at)
         return self.pick(
@@ -210,7 +212,7 @@ class Grammar:
             )
         if roll < 0.64:
             return self.pick("True", "None", "()", "m.tensor(True)", "m.tensor(0)")
-        count = self.pick(1, 2, 2, 3)
+        count = self.pick(1, 2, 2, 3) if not self.distinct else min(self.pick(1, 2, 3), min(shape))
         items = [
             self.advanced_item(s, count) if self.rng.random() < 0.6 else self.basic_item(s)
             for s in shape
@@ -227,7 +229,9 @@ class Grammar:
     def write_index(self) -> str:
         name = self.name()
         assert name is not None
+        self.distinct = True
         index = self.index(name)
+        self.distinct = False
         roll = self.rng.random()
         if roll < 0.4:
             return f"{name}[{index}] = {self.pick('0', '1', '-2', '0.5', 'True')}"
@@ -315,6 +319,8 @@ class Grammar:
         name = self.name()
         assert name is not None
         t = self.live[name]
+        if self.inside and t.requires_grad:
+            return None
         choices = [f"{name}.unsqueeze_(0)", f"{name}.squeeze_()"]
         if self.alone(t):
             choices += [

@@ -35,6 +35,7 @@ ALLOWED = (
     "returns multiple views",
     "created in no_grad mode",
     "not implemented for",
+    "returned an invalid gradient at index",
     "Autograd not support dtype",
     "through the graph a second time",
     "is not supported for complex",

@@ -13,9 +13,9 @@ from .._engine.backward import modes
 from .._engine.signature import differentiable
 from ..creation import zeros_like
 from ..utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from ._reverse import jacrev, standard_basis
-from ._trees import chosen, is_tensor, positions, refuse_complex, replaced, with_aux
-from ._vmap import vmap
+from .reverse import jacrev, standard_basis
+from .trees import chosen, is_tensor, positions, refuse_complex, replaced, with_aux
+from .vmap import vmap
 
 _JVP = "jvp(f, primals, tangents)"
 

@@ -12,8 +12,8 @@ from .._tensor_autograd import grad as _autograd_grad
 from ..autograd.grad_mode import enable_grad
 from ..creation import zeros_like
 from ..utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from ._trees import chosen, is_tensor, positions, refuse_complex, replaced, with_aux
-from ._vmap import vmap
+from .trees import chosen, is_tensor, positions, refuse_complex, replaced, with_aux
+from .vmap import vmap
 
 
 def _lifted(x: Any, outer: bool) -> Any:

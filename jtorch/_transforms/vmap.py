@@ -14,7 +14,7 @@ from .._engine.value import Aval, aval
 from .._functions import derived
 from ..random import default_generator
 from ..utils._pytree import tree_flatten, tree_leaves, tree_unflatten
-from ._trees import broadcast_prefix, is_tensor, name_of
+from .trees import broadcast_prefix, is_tensor, name_of
 
 _RANDOM = ("error", "different", "same")
 

@@ -6,9 +6,17 @@ from typing import Any
 
 from .._gate import TensorBase
 from .._tensor_autograd import backward as _backward
-from .._tensor_autograd import grad as grad
+from .._tensor_autograd import grad as _grad
+from .._transforms.vmap import vmap
+from . import anomaly_mode as anomaly_mode
 from . import function as function
+from . import functional as functional
 from . import grad_mode as grad_mode
+from . import graph as graph
+from ._checks import gradcheck as gradcheck
+from ._checks import gradgradcheck as gradgradcheck
+from .anomaly_mode import detect_anomaly as detect_anomaly
+from .anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from .function import Function as Function
 from .grad_mode import enable_grad as enable_grad
 from .grad_mode import inference_mode as inference_mode
@@ -28,6 +36,39 @@ def backward(
     if grad_tensors is None or isinstance(grad_tensors, TensorBase):
         grad_tensors = [grad_tensors] * len(tensors)
     _backward(tensors, list(grad_tensors), retain_graph, create_graph, inputs)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Gradients of `outputs` with respect to `inputs`, without touching `.grad`.
+
+    is_grads_batched: `grad_outputs` has a further first dimension, and so have the results.
+    Source: torch.autograd.grad.
+    """
+    if not only_inputs:
+        raise NotImplementedError("only_inputs=False was removed from PyTorch: use backward().")
+    options = (retain_graph, create_graph, allow_unused, False, materialize_grads)
+    if not is_grads_batched:
+        return _grad(outputs, inputs, grad_outputs, *options)
+    given = [grad_outputs] if isinstance(grad_outputs, TensorBase) else list(grad_outputs)
+    present: list[bool] = []
+
+    def one(*cts: Any) -> tuple[Any, ...]:
+        grads = _grad(outputs, inputs, list(cts), *options)
+        present.extend(g is not None for g in grads)
+        return tuple(g for g in grads if g is not None)
+
+    found = iter(vmap(one)(*given))
+    return tuple(next(found) if p else None for p in present)
 
 
 def Variable(data: Any, requires_grad: bool = False, volatile: Any = None) -> Any:

@@ -1,0 +1,1 @@
+"""Function transformations: what `torch.func` and `torch.autograd.functional` are made of."""
