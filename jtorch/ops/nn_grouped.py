@@ -25,7 +25,7 @@ def _check(mat_a: Any, mat_b: Any, offs: Any) -> None:
 
 
 def _members(offs: Any, size: int, dtype: Any) -> Any:
-    """(groups, size): 1 where an element is of the group; those after the last border are of none."""
+    """(groups, size): 1 where an element is of the group; after the last border it is of none."""
     place = jnp.arange(size, dtype=offs.dtype)
     first = jnp.concatenate([jnp.zeros((1,), offs.dtype), offs[:-1]])
     return ((place >= first[:, None]) & (place < offs[:, None])).astype(dtype)
