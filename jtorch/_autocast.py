@@ -271,3 +271,37 @@ def get_autocast_gpu_dtype() -> Any:
 def set_autocast_gpu_dtype(dtype: Any) -> None:
     """Deprecated: `set_autocast_dtype('cuda', dtype)`."""
     set_autocast_dtype("cuda", dtype)
+
+
+def _absent_device(kind: str, low: Any) -> None:
+    """The names for a device type that jtorch does not have: autocast on it is always off."""
+
+    def refuse(asked: bool) -> None:
+        if asked:
+            raise NotImplementedError(
+                f"jtorch has no {kind!r} device: autocast accelerators with torch.autocast('cuda')."
+            )
+
+    def is_enabled() -> bool:
+        return False
+
+    def get_dtype() -> Any:
+        return low
+
+    def set_enabled(enabled: bool) -> None:
+        refuse(enabled)
+
+    def set_dtype(dtype: Any) -> None:
+        refuse(dtype is not low)
+
+    for name, f in (
+        (f"is_autocast_{kind}_enabled", is_enabled), (f"get_autocast_{kind}_dtype", get_dtype),
+        (f"set_autocast_{kind}_enabled", set_enabled), (f"set_autocast_{kind}_dtype", set_dtype),
+    ):  # fmt: skip
+        f.__name__ = f.__qualname__ = name
+        f.__doc__ = f"Deprecated; there is no {kind!r} device, on which autocast is off."
+        composite("torch")(f)
+
+
+_absent_device("xla", _dtype.bfloat16)
+_absent_device("ipu", _dtype.float16)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+import torch.nn.grad
 from engine_tools import counted, fresh_engine
 from scenarios import Scenario, agree
 
@@ -228,3 +231,42 @@ def test_clipping_waits_for_no_number():
         with counted() as asked:
             jtorch.nn.utils.clip_grad_norm_(m.parameters(), 0.1, error_if_nonfinite=True)
     assert (seen.flush, asked.flush) == (0, 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_gradients_of_convolutions_as_functions(n: int):
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((2, 4) + (6,) * n).astype(np.float32)
+    w = rng.standard_normal((6, 2) + (3,) * n).astype(np.float32)
+    options = {"stride": 2, "padding": 1, "groups": 2}
+    out = []
+    for t in (torch, jtorch):
+        a, b = t.tensor(x), t.tensor(w)
+        g = getattr(t.nn.functional, f"conv{n}d")(a, b, **options)
+        out.append((
+            getattr(t.nn.grad, f"conv{n}d_input")(x.shape, b, g, **options),
+            getattr(t.nn.grad, f"conv{n}d_weight")(a, w.shape, g, **options),
+        ))  # fmt: skip
+    for theirs, ours in zip(*out, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_attention_kernels_can_be_registered_and_taken_away():
+    from jtorch.nn import attention
+
+    calls = []
+
+    class Handle:
+        def remove(self) -> None:
+            calls.append("removed")
+
+    attention.register_flash_attention_impl("mine", register_fn=Handle)
+    assert attention.list_flash_attention_impls() == ["mine"]
+    attention.activate_flash_attention_impl("mine")
+    assert attention.current_flash_attention_impl() == "mine"
+    attention.restore_flash_attention_impl()
+    assert (calls, attention.current_flash_attention_impl()) == (["removed"], None)
+    with pytest.raises(ValueError, match="Unknown flash attention impl 'other'"):
+        attention.activate_flash_attention_impl("other")
+    with attention.sdpa_kernel(attention.SDPBackend.MATH):
+        pass

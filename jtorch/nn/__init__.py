@@ -1,6 +1,6 @@
 """Layers, losses, containers, initialisation: `torch.nn`."""
 
-from . import functional, init, modules, parameter, utils
+from . import attention, common_types, functional, grad, init, modules, parameter, utils
 from ._factory import factory_kwargs
 from .activation import *  # noqa: F403  the names are each file's own __all__
 from .adaptive import *  # noqa: F403
