@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from . import host_linalg as host_linalg
 from . import host_windows as host_windows
 from .host_rules import EXACT, RULES
 from .signature import NUMBERS, Signature
@@ -160,7 +161,8 @@ def translate(jaxpr: Any, consts: Any = ()) -> Callable[..., Any]:
 
     def name(v: Any) -> str:
         if isinstance(v, Literal):
-            return bind(np.asarray(v.val, v.aval.dtype))
+            aval: Any = v.aval
+            return bind(np.asarray(v.val, aval.dtype))
         return names.setdefault(v, f"v{len(names)}")
 
     for v, value in zip(jaxpr.constvars, consts, strict=True):
@@ -192,7 +194,7 @@ def _rule(eqn: Any) -> Callable[..., Any]:
     primitive = eqn.primitive.name
     make = _CALLS.get(primitive)
     if make is not None:
-        return make(**eqn.params)  # type: ignore[no-any-return]
+        return make(**eqn.params)  # type: ignore[no-any-return, operator]
     rule = RULES.get(primitive)
     if rule is None:
         raise Unsupported(f"there is no NumPy rule for JAX's primitive {primitive!r}")
@@ -264,11 +266,18 @@ def _scan(
     return scan
 
 
+def _linear_solve(*, const_lengths: Any, jaxprs: Any) -> Any:
+    solve = _inner(jaxprs.solve)
+    before = const_lengths.matvec + const_lengths.vecmat
+    mine, every = const_lengths.solve, sum(const_lengths)
+    return lambda *args: solve(*args[before : before + mine], *args[every:])
+
+
 _CALLS = {
     **dict.fromkeys(
         ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call",
          "custom_vjp_call_jaxpr", "checkpoint", "remat", "remat2", "custom_lin"),
         _call,
     ),
-    "while": _while, "cond": _cond, "scan": _scan,
+    "while": _while, "cond": _cond, "scan": _scan, "custom_linear_solve": _linear_solve,
 }  # fmt: skip
