@@ -82,7 +82,7 @@ def _items(x: Any) -> Iterable[Any]:
         return x  # type: ignore[no-any-return]
     if isinstance(x, TensorBase):
         if x._value.aval.numel != 1:
-            raise TypeError("only one element tensors can be converted to Python scalars")
+            raise ValueError("only one element tensors can be converted to Python scalars")
         return [x[0]]  # type: ignore[index]
     if isinstance(x, np.ndarray):
         return list(x)
@@ -108,6 +108,8 @@ def _inferred(leaves: list[Any]) -> Any:
     for x in leaves:
         if isinstance(x, list | tuple):
             raise TypeError(f"'{type(x).__name__}' object cannot be interpreted as an integer")
+        if isinstance(x, str | bytes):
+            raise TypeError(f"new(): invalid data type '{type(x).__name__}'")
         if not hasattr(x, "dtype") and not isinstance(x, int | float | complex):
             raise RuntimeError(f"Could not infer dtype of {type(x).__name__}")
         own = _dtype.of(x)

@@ -43,9 +43,12 @@ def shape_of(name: str, args: Any) -> tuple[int, ...]:
         raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {kind}")
     for i, a in enumerate(args):
         n = a if type(a) is int else _index(name, a, i)
-        if n < 0:
-            raise RuntimeError(f"{name}: Dimension size must be non-negative.")
         shape.append(n)
+    if any(n < 0 for n in shape):
+        if name in ("zeros", "ones"):
+            raise RuntimeError(f"{name}: Dimension size must be non-negative.")
+        first = next(n for n in shape if n < 0)
+        raise RuntimeError(f"Trying to create tensor with negative dimension {first}: {shape}")
     return tuple(shape)
 
 

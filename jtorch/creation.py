@@ -355,6 +355,8 @@ def arange(
     """start, start + step, ... up to but without `end`."""
     check_options("arange", layout, pin_memory)
     start, end, step = _range_arguments("arange", args, named)
+    if any(isinstance(x, complex) for x in (start, end, step)):
+        raise RuntimeError("value cannot be converted to type double without overflow")
     dtype = out_dtype(dtype_of("arange", dtype), out)
     if dtype is None:
         floats = any(isinstance(x, float) for x in (start, end, step))
@@ -422,6 +424,9 @@ def logspace(
     check_options("logspace", layout, pin_memory)
     dtype, place = out_dtype(dtype_of("logspace", dtype), out), place_for(device, out)
     ends = _ends("logspace", start, end)
+    if not isinstance(base, bool | int | float):
+        kind = type(base).__name__
+        raise TypeError(f"logspace(): argument 'base' (position 4) must be float, not {kind}")
     steps = _steps("logspace", steps)
     t = record("_logspace", (*ends, float(base)), steps, dtype or _spaced_dtype(ends), place)
     return finish("logspace", t, requires_grad, out)
@@ -431,9 +436,14 @@ def _ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
     """Both ends as operands: numbers, or 0-d tensors, which need not be known yet."""
     tensors = [isinstance(x, Tensor) for x in (start, end)]
     if any(tensors) and (dims := [getattr(x, "ndim", 0) for x in (start, end)]) != [0, 0]:
+        given = [
+            f"{n} with {d} dimension(s)"
+            for n, d, is_t in zip(("start", "end"), dims, tensors, strict=True)
+            if is_t
+        ]
         raise RuntimeError(
-            f"{name} only supports 0-dimensional start and end tensors, but got start with "
-            f"{dims[0]} dimension(s) and end with {dims[1]} dimension(s)."
+            f"{name} only supports 0-dimensional start and end tensors, but got "
+            f"{' and '.join(given)}."
         )
     ends = zip((start, end), tensors, ("start", "end"), (1, 2), strict=True)
     found = [x.detach() if is_t else _item(x, name, n, i) for x, is_t, n, i in ends]

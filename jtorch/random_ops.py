@@ -302,6 +302,15 @@ def _fill(t: Any, sample: Any) -> Any:
     return t._write_array(drawn.transpose(np.argsort(order)))
 
 
+def _float(name: str, argument: str, x: Any, position: int) -> float:
+    if isinstance(x, str) or not hasattr(x, "__float__"):
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position + 1}) must be float, not "
+            f"{type(x).__name__}"
+        )
+    return float(x)
+
+
 def _inplace(name: str, f: Any, *defaults: tuple[str, float]) -> Any:
     names = [n for n, _ in defaults]
 
@@ -320,7 +329,9 @@ def _inplace(name: str, f: Any, *defaults: tuple[str, float]) -> Any:
             missing = names[values.index(...)]
             raise TypeError(f'{name}() missing 1 required positional arguments: "{missing}"')
         source = _source(name, generator, self._value.aval.place)
-        numbers = [float(v) for v in values]
+        numbers = [
+            _float(name, k, v, i) for i, (k, v) in enumerate(zip(names, values, strict=True))
+        ]
         return _fill(self, lambda shape: f(source, shape, self.dtype.np, *numbers))
 
     method.__name__ = method.__qualname__ = name

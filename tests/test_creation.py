@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from differential import check_error
 
 import jtorch
 
@@ -261,3 +262,29 @@ def test_poisson_and_binomial_have_the_right_mean() -> None:
     assert jtorch.poisson(rates).mean().item() == pytest.approx(3.5, abs=0.1)
     drawn = jtorch.binomial(jtorch.full((20000,), 10.0), jtorch.full((20000,), 0.25))
     assert drawn.mean().item() == pytest.approx(2.5, abs=0.1)
+
+
+REFUSED = """
+m.full((-1,), 1)
+m.empty(-2)
+m.zeros(-2)
+x.new_zeros(-1)
+m.rand(2, -1)
+m.arange(1j)
+m.linspace(m.ones(2), 1, 3)
+m.tensor([1, 'a'])
+m.tensor([m.ones(2), m.ones(2)])
+x.new_tensor('a')
+x.uniform_('a')
+x.geometric_()
+m.triu_indices(2, 3.5)
+m.tril_indices(-1, 2)
+m.randint(5, 2, (3,))
+m.randperm(2.5)
+m.multinomial(x, 2, out=x)
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("expression", REFUSED)
+def test_refusals_in_torchs_words(expression: str) -> None:
+    check_error(expression)

@@ -199,10 +199,14 @@ def _triangle_indices(name: str, upper: bool) -> Any:
         row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
         layout: Any = None,
     ) -> Any:  # fmt: skip
-        for what, n in (("row", row), ("column", col)):
-            if n < 0:
-                raise RuntimeError(f"{what} must be non-negative, got{n}" if what == "row" else
-                                   f"col must be non-negative, got{n}")  # fmt: skip
+        for i, (what, n) in enumerate((("row", row), ("col", col), ("offset", offset))):
+            if isinstance(n, bool) or not isinstance(n, int):
+                raise TypeError(
+                    f"{name}(): argument '{what}' (position {i + 1}) must be int, not "
+                    f"{type(n).__name__}"
+                )
+            if n < 0 and what != "offset":
+                raise RuntimeError(f"{what} must be non-negative, got{n}")
         found = (np.triu_indices if upper else np.tril_indices)(row, offset, col)
         made = from_host(np.stack(found).astype((dtype or _dtype.int64).np))
         return made if device is None else made.to(device)

@@ -51,6 +51,8 @@ def new_tensor(
     check_options("new_tensor", layout, pin_memory)
     dtype = self.dtype if dtype is None else dtype
     where = place_like(self, device)
+    if isinstance(data, str | bytes):
+        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     return creation.tensor(data, dtype=dtype, device=where, requires_grad=requires_grad)
 
 
