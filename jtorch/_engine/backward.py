@@ -112,7 +112,7 @@ class OpNode(Node):
         operands = [*flat, *[c[0] for c in values]]
         if create_graph:
             own = (None,) * len(flat) if sig.op.linear else edges
-            grads = call(vjp, operands, (*own, *(c[1] for c in values)))
+            grads: list[Any] = call(vjp, operands, (*own, *(c[1] for c in values)))
         else:
             grads = [(v, None) for v in recorder.record(vjp, operands)]
         if not keep and not sig.op.linear:
@@ -183,6 +183,8 @@ def call(sig: Signature, flat: Any, edges: Any) -> list[Dual]:
 
 def tracked_call(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual]:
     """`call` when some operand needs a gradient.  `flat` is kept: nobody may change it afterwards."""
+    if recorder.regions:
+        flat = recorder.region_operands(flat, edges)
     if sig.op.residuals and not sig.place.traced:
         needs = tuple([i for i, e in enumerate(edges) if e is not None])
         forward, make_pull = sig.with_residuals(needs)
@@ -193,8 +195,6 @@ def tracked_call(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual
     else:
         results = recorder.record(sig, flat, True)
         node = OpNode(sig, flat, edges)
-    if recorder.regions:
-        recorder.note_edges(flat, edges)
     if len(results) == 1:
         return [(results[0], (node, 0))]
     return [

@@ -51,7 +51,7 @@ def quiet_place(program: Program, period: int) -> int:
         slots += len(sig.outs)
     for c in range(period):
         at = first + c
-        seen = set()
+        seen: set[int] = set()
         for _, operands in listing[at : at + period]:
             seen.update(i for i in operands if 0 <= i < slot_at[at])
         crossing[c] = len(seen)

@@ -19,7 +19,8 @@ class device:
 
     def __init__(self, type: Any = None, index: int | None = None) -> None:
         if isinstance(type, device):
-            self.type, self.index = type.type, type.index if index is None else index
+            self.type: str = type.type
+            self.index: int | None = type.index if index is None else index
             return
         if isinstance(type, int):
             self.type, self.index = "cuda", type

@@ -60,7 +60,7 @@ def _shift(x: Array, n: Array, by: Any) -> Array:
 
 def _shift_arithmetic(x: Array, n: Array) -> Array:
     bits = x.dtype.itemsize * 8
-    return np.right_shift(x, np.where((n >= 0) & (n < bits), n, bits - 1).astype(x.dtype))
+    return np.right_shift(x, np.where((n >= 0) & (n < bits), n, bits - 1).astype(x.dtype))  # type: ignore[no-any-return]
 
 
 def _shift_logical(x: Array, n: Array) -> Array:
@@ -113,7 +113,7 @@ def _integer_pow(x: Array, *, y: int) -> Array:
 def _round(x: Array, *, rounding_method: Any) -> Array:
     if int(rounding_method) == 1:
         return np.rint(x)
-    return np.copysign(np.floor(np.abs(x) + np.array(0.5, x.dtype)), x)
+    return np.copysign(np.floor(np.abs(x) + np.array(0.5, x.dtype)), x)  # type: ignore[no-any-return]
 
 
 @rule("select_n")
@@ -127,7 +127,7 @@ def _select_n(which: Array, *cases: Array) -> Array:
 def _convert(x: Array, *, new_dtype: Any, **_: Any) -> Array:
     to = np.dtype(new_dtype)
     if to.kind == "b":
-        return x != 0
+        return x != 0  # type: ignore[no-any-return]
     if x.dtype.kind == "c" and to.kind != "c":
         x = x.real
     return x.astype(to)
@@ -137,7 +137,7 @@ def _convert(x: Array, *, new_dtype: Any, **_: Any) -> Array:
 def _bitcast(x: Array, *, new_dtype: Any) -> Array:
     to, x = np.dtype(new_dtype), np.require(x, requirements="C")
     if to.itemsize > x.dtype.itemsize:
-        return x.view(to)[..., 0]
+        return x.view(to)[..., 0]  # type: ignore[no-any-return]
     if to.itemsize < x.dtype.itemsize:
         return x[..., None].view(to)
     return x.view(to)
@@ -337,10 +337,11 @@ def _dot_general(
     size = math.prod(x.shape[d] for d in xc)
     left = x.transpose((*xb, *xf, *xc)).reshape(*batch, -1 if size else 0, size)
     right = y.transpose((*yb, *yc, *yf)).reshape(*batch, size, -1 if size else 0)
-    out = np.matmul(_wide(left), _wide(right)) if size else 0
     shape = (*batch, *(x.shape[d] for d in xf), *(y.shape[d] for d in yf))
     to = x.dtype if preferred_element_type is None else np.dtype(preferred_element_type)
-    return np.broadcast_to(out, shape).astype(to) if not size else out.reshape(shape).astype(to)
+    if not size:
+        return np.broadcast_to(np.zeros((), to), shape).copy()
+    return np.matmul(_wide(left), _wide(right)).reshape(shape).astype(to)  # type: ignore[no-any-return]
 
 
 def _wide(x: Array) -> Array:
@@ -371,7 +372,7 @@ def _total_order(f: Any) -> Any:
 
         (n, v, z), (m, w, u) = key(x), key(y)
         less = (n < m) | ((n == m) & ((v < w) | ((v == w) & (z < u))))
-        return less if f == "lt" else less | ((n == m) & (v == w) & (z == u))
+        return less if f == "lt" else less | ((n == m) & (v == w) & (z == u))  # type: ignore[no-any-return]
 
     return compare
 

@@ -203,4 +203,4 @@ def _conv(
     out = out.reshape(x.shape[0], *space, kernel.shape[0])
     out = np.moveaxis(out, -1, 1)
     back = np.argsort(d.out_spec)
-    return out.transpose(back).astype(dtype)
+    return out.transpose(back).astype(dtype)  # type: ignore[no-any-return]

@@ -169,8 +169,7 @@ class Program:
                 others.setdefault(entry[1].aval, []).append(entry)
         order = []
         for i in donated:
-            waiting = others.get(self.leaves[i].aval)
-            order.append(heirs[i] if i in heirs else waiting.pop(0))
+            order.append(heirs[i] if i in heirs else others[self.leaves[i].aval].pop(0))
         return order + [entry for entries in others.values() for entry in entries]
 
     def key(self, live: list[tuple[int, Value]], donated: tuple[int, ...]) -> tuple[Any, ...]:

@@ -14,7 +14,8 @@ from .config import config
 from .device import TRACED
 from .executor import execute, run_eagerly, run_traced
 from .program import Program
-from .signature import Signature
+from .op import Op, Param, Role
+from .signature import Signature, differentiable, lookup
 from .value import Value
 
 # One lock for all recording: threads have programs of their own, but may read each other's values.
@@ -28,6 +29,17 @@ class Region:
         self.program = Program(place, sys.maxsize)
         self.writes: dict[int, tuple[Any, Value]] = {}
         self.edges: dict[int, Any] = {}
+        self.stops: dict[int, tuple[Value, Value]] = {}
+
+    def stopped(self, x: Value) -> Value:
+        """A value of which JAX knows that no gradient flows through it."""
+        if not differentiable(x.aval):
+            return x
+        found = self.stops.get(id(x))
+        if found is None:
+            sig = lookup(_STOP, (), (x.aval,))
+            found = self.stops[id(x)] = (x, record(sig, [x])[0])
+        return found[1]
 
     def undo(self) -> None:
         """Give outside storages back what they held."""
@@ -70,13 +82,26 @@ def note_write(storage: Any) -> None:
         _local.region[-1].writes.setdefault(id(storage), (storage, storage.value))
 
 
-def note_edges(flat: Any, edges: Any) -> None:
-    """While some region is recorded: it keeps the edges of the outside values it reads."""
-    if _local.region:
-        here = _local.region[-1]
-        for x, e in zip(flat, edges, strict=True):
-            if e is not None and not here.program.made(x):
-                here.edges[id(x)] = e
+def region_operands(flat: Any, edges: Any) -> Any:
+    """The operands of a tracked op, while some region is recorded: it keeps the edges of outside values.
+
+    JAX differentiates a region as a whole: where the graph has no edge (`detach`, `no_grad`), a
+    barrier tells JAX so.
+    """
+    if not _local.region:
+        return flat
+    here, found = _local.region[-1], list(flat)
+    for i, (x, e) in enumerate(zip(flat, edges, strict=True)):
+        if type(x) is not Value:
+            continue
+        if e is None:
+            found[i] = here.stopped(x)
+        elif not here.program.made(x):
+            here.edges[id(x)] = e
+    return found
+
+
+_STOP = Op("stop_gradient", jax.lax.stop_gradient, (Param("x", Role.ARRAY),), namespaces=())
 
 
 def _new(place: Any) -> Program:

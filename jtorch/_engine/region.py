@@ -42,9 +42,7 @@ class Recorded:
         n_in, n_captured = len(self.inputs), len(self.captured)
         order = {id(v): i for i, v in enumerate((*self.inputs, *self.captured))}
         leaf_at = [order[id(v)] for v in program.leaves]
-        wanted = [
-            (v.slot, -1) if program.made(v) else (-1, order[id(v)]) for v in self.outputs()
-        ]
+        wanted = [(v.slot, -1) if program.made(v) else (-1, order[id(v)]) for v in self.outputs()]
         keep = [slot for slot, _ in wanted if slot >= 0]
         bare = program.bare()  # the function outlives this call: it must not hold values
 

@@ -48,7 +48,7 @@ def standard_gamma(generator: Generator, alpha: Array) -> Array:
     """`torch._standard_gamma`: Marsaglia and Tsang (2000), alpha in its own dtype as in torch."""
     stream, kind = _Stream(generator), _wide(alpha.dtype)
     values = _each(lambda a: _gamma(stream, kind(a), kind), alpha.dtype, alpha)
-    return np.maximum(values, np.finfo(alpha.dtype).tiny)
+    return np.maximum(values, np.finfo(alpha.dtype).tiny)  # type: ignore[no-any-return]
 
 
 def _wide(dtype: Any) -> Any:
@@ -85,7 +85,7 @@ def dirichlet(generator: Generator, alpha: Array) -> Array:
     gammas = _each(lambda a: _gamma(stream, np.float64(a), np.float64), np.float64, alpha)
     gammas = np.maximum(gammas, np.finfo(np.float64).tiny)
     values = gammas / gammas.sum(-1, keepdims=True)
-    return np.maximum(values, np.finfo(alpha.dtype).tiny).astype(alpha.dtype)
+    return np.maximum(values, np.finfo(alpha.dtype).tiny).astype(alpha.dtype)  # type: ignore[no-any-return]
 
 
 def poisson(generator: Generator, rate: Array) -> Array:

@@ -68,7 +68,7 @@ uncounted: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # 
 
 def counted(s: Any) -> int:
     """torch's version counter of a storage."""
-    return s.version - (uncounted.get(s, 0) if uncounted else 0)
+    return int(s.version - (uncounted.get(s, 0) if uncounted else 0))
 
 
 def at_home(value: Any, s: Any) -> None:

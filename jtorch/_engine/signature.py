@@ -280,7 +280,7 @@ def _bind(op: Op, metadata: dict[str, Any], spec: Spec) -> Callable[..., Any]:
 
     def fn(*flat: Any) -> Any:
         rest = iter(flat)
-        args = {}
+        args: dict[str, Any] = {}
         for name, s in zip(names, spec, strict=True):
             if type(s) is tuple:
                 args[name] = [next(rest) if x is not None else None for x in s]

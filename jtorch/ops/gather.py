@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from ._define import Array, Operand, op
@@ -213,7 +214,7 @@ def _neutral(dtype: Any, reduce: str) -> Any:
         return reduce == "amin"
     if jnp.issubdtype(dtype, jnp.floating):
         return -jnp.inf if reduce == "amax" else jnp.inf
-    info = jnp.iinfo(dtype)
+    info = np.iinfo(dtype)
     return info.min if reduce == "amax" else info.max
 
 

@@ -126,7 +126,8 @@ def _basic_index(input: Array, starts: Arrays, *, spec: Any) -> Any:
 
 def _aligned(input: Any, tensors: Any, layout: Any) -> tuple[Any, ...]:
     """NumPy-style index with negative indices wrapped."""
-    given, index = iter(tensors), []
+    given = iter(tensors)
+    index: list[Any] = []
     for dim, taken in enumerate(layout):
         if not taken:
             index.append(slice(None))

@@ -89,10 +89,10 @@ def _view_dtype(input: Array, *, dtype: Any, shape: Any) -> Any:
 
 
 def _order(dims: Any, ndim: int) -> tuple[int, ...]:
-    dims = tuple(one(d, ndim) for d in dims)
-    if len(set(dims)) != len(dims):
+    order = tuple(one(d, ndim) for d in dims)
+    if len(set(order)) != len(order):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return dims
+    return order
 
 
 def _strided_permute(sizes: Any, strides: Any, offset: int, *, dims: Any) -> Geometry:
@@ -112,7 +112,7 @@ def _check_permute(input: Any, *, dims: Any) -> None:
 
 
 def _write_permute(base: Any, new: Any, *, dims: Any) -> Any:
-    return jnp.transpose(new, np.argsort(_order(dims, base.ndim)))
+    return jnp.transpose(new, np.argsort(_order(dims, base.ndim)).tolist())
 
 
 def _host_permute(array: Any, static: Any) -> Any:

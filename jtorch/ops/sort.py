@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from ._define import Array, Operand, op
@@ -34,7 +35,7 @@ def sort_key(x: Any) -> Any:
     x = jnp.where(x == 0, 0, jnp.where(jnp.isnan(x), jnp.nan, x)).astype(x.dtype)
     width = jnp.int32 if x.dtype.itemsize == 4 else jnp.int64
     bits = lax.bitcast_convert_type(x, width)
-    return jnp.where(bits < 0, bits ^ jnp.iinfo(width).max, bits)
+    return jnp.where(bits < 0, bits ^ np.iinfo(width).max, bits)
 
 
 _LOW = 0xFFFFFFFF
@@ -175,7 +176,7 @@ def _median_of_all(input: Any, skip_nan: bool) -> Any:
     """The median of everything; equal elements share the gradient."""
     x = input.ravel()
     if not x.size:
-        return jnp.asarray(jnp.nan if x.dtype.kind == "f" else jnp.iinfo(x.dtype).min, x.dtype)
+        return jnp.asarray(jnp.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
     found = lax.stop_gradient(x)[_middle(x, 0, skip_nan)]
     if x.dtype.kind != "f":
         return found
