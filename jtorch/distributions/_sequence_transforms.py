@@ -6,7 +6,7 @@ from typing import Any
 
 from . import constraints
 from ._names import torch
-from ._transforms import Transform
+from ._transform_base import Transform
 from .utils import lazy_property, sum_rightmost
 
 
