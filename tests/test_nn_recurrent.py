@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.utils.rnn as their_rnn
+from engine_tools import counted, fresh_engine
 from layer_cases import floats
 
 import jtorch
@@ -195,3 +196,52 @@ def test_lengths_beyond_the_padding_are_refused():
     # PyTorch reads past the end of the batch here
     with pytest.raises(RuntimeError, match="at most 3, but got 4"):
         our_rnn.pack_padded_sequence(jtorch.zeros(3, 2, 1), [4, 3])
+
+
+def test_batches_of_other_lengths_are_the_same_program():
+    with fresh_engine():
+        net = jtorch.nn.LSTM(3, 4, bidirectional=True)
+        optimizer = jtorch.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(lengths: list[int]) -> None:
+            packed = our_rnn.pack_padded_sequence(
+                jtorch.tensor(floats(2, 8, 3)), lengths, batch_first=True, enforce_sorted=False
+            )
+            optimizer.zero_grad()
+            out, _ = our_rnn.pad_packed_sequence(net(packed)[0], True, total_length=8)
+            (out * out).sum().backward()
+            optimizer.step()
+
+        step([8, 5])
+        step([8, 3])
+        with counted() as c:
+            step([2, 8])
+            step([8, 7])
+        assert c.compiles == 0
+
+
+def test_writing_to_the_packed_steps_is_seen():
+    for m, rnn in ((torch, their_rnn), (jtorch, our_rnn)):
+        packed = rnn.pack_padded_sequence(m.ones(3, 2, 1), m.tensor([3, 1]))
+        packed.data.mul_(2)
+        padded, _ = rnn.pad_packed_sequence(packed, padding_value=-1.0)
+        assert padded.flatten().tolist() == [2.0, 2.0, 2.0, -1.0, 2.0, -1.0]
+        assert packed[0] is packed.data and len(packed[:2]) == 2
+        assert type(packed)(*packed).data is packed.data
+        assert repr(packed).startswith("PackedSequence(data=tensor(")
+
+
+def test_garbage_in_the_padding_reaches_nothing():
+    grads = []
+    for fill in (0.0, float("nan")):
+        x = jtorch.full((4, 2, 3), fill)
+        x[:2] = 1.0
+        net = jtorch.nn.GRU(3, 4)
+        with jtorch.no_grad():
+            for p in net.parameters():
+                p.fill_(0.1)
+        out, _ = net(our_rnn.pack_padded_sequence(x, [2, 2]))
+        padded, _ = our_rnn.pad_packed_sequence(out, total_length=4)
+        padded.sum().backward()
+        grads.append(array(net.weight_ih_l0.grad))
+    np.testing.assert_allclose(grads[1], grads[0])

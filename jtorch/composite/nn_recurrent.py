@@ -22,16 +22,78 @@ def _sizes(batch_sizes: Any) -> np.ndarray:
     return np.asarray(host(batch_sizes, "PackedSequence.batch_sizes"), np.int64)
 
 
-def _alive(sizes: np.ndarray) -> np.ndarray:
-    """(T, N): which sequences (longest first) still run at each step."""
-    return np.arange(sizes[0]) < sizes[:, None]
+def _alive(sizes: np.ndarray, steps: int = 0) -> np.ndarray:
+    """(T, N): which sequences (longest first) still run at each step; T is at least `steps`."""
+    alive = np.zeros((max(steps, len(sizes)), sizes[0]), bool)
+    alive[: len(sizes)] = np.arange(sizes[0]) < sizes[:, None]
+    return alive
+
+
+class Padded:
+    """Steps that nobody has asked for in packed form: still (T, N, ...), with the batch sizes.
+
+    A packed tensor's size is the sum of the lengths, so that every batch would be another program.
+    """
+
+    def __init__(self, padded: Any, sizes: np.ndarray) -> None:
+        self.padded, self.sizes = padded, sizes
+        self.packed: Any = None
+
+    def pack(self) -> Any:
+        """The packed tensor; from then on it is what counts, since it may be written to."""
+        if self.packed is None:
+            self.packed = _gather(self.padded, self.sizes)
+        return self.packed
+
+    def map(self, f: Callable[[Any], Any]) -> Any:
+        """`f` of the steps: itself if nothing changes, in packed form if that has been seen."""
+        if self.packed is not None:
+            return f(self.packed)
+        new = f(self.padded)
+        return self if new is self.padded else Padded(new, self.sizes)
+
+    def fill(self, value: float, steps: int) -> Any:
+        """(steps, N, ...) with `value` where no sequence runs."""
+        if self.packed is not None:
+            return _filled(_spread(self.packed, self.sizes, steps), self.sizes, value)
+        own = self.padded
+        if own.size(0) < steps:
+            pad = NAMESPACES["nn.functional"]["pad"]
+            own = pad(own, (0, 0) * (own.dim() - 1) + (0, steps - own.size(0)))
+        return _filled(own[:steps] if own.size(0) > steps else own, self.sizes, value)
+
+    # what the checks of recurrent layers ask of a packed tensor
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the steps."""
+        return self.padded.dtype
+
+    @property
+    def device(self) -> Any:
+        """Where the steps are."""
+        return self.padded.device
+
+    def dim(self) -> int:
+        """Of the packed tensor."""
+        return int(self.padded.dim()) - 1
+
+    def size(self, dim: int) -> int:
+        """Of the packed tensor."""
+        return int(self.sizes.sum()) if dim == 0 else int(self.padded.size(dim))
+
+
+def _filled(padded: Any, sizes: np.ndarray, value: float) -> Any:
+    dead = ~_alive(sizes, padded.size(0))
+    shape = (*dead.shape, *(1,) * (padded.dim() - 2))
+    return padded.masked_fill(from_host(dead.reshape(shape), padded), value)
 
 
 def _spread(data: Any, sizes: np.ndarray, steps: int) -> Any:
     """Packed steps at their places in (steps, N, ...); what lies between is not defined."""
-    alive = _alive(sizes)
-    places = np.zeros((steps, alive.shape[1]), np.int64)
-    places[: len(sizes)][alive] = np.arange(len(data))
+    alive = _alive(sizes, steps)
+    places = np.zeros(alive.shape, np.int64)
+    places[alive] = np.arange(len(data))
     rows = data.index_select(0, from_host(places.reshape(-1), data))
     return rows.reshape(*places.shape, *data.shape[1:])
 
@@ -47,6 +109,12 @@ def _gather(padded: Any, sizes: np.ndarray) -> Any:
 @composite("torch")
 def _pack_padded_sequence(input: Any, lengths: Any, batch_first: bool) -> tuple[Any, Any]:
     """Steps of a padded batch whose lengths descend, without the padding; and how many at each."""
+    steps, batch_sizes = pack(input, lengths, batch_first)
+    return steps.pack(), batch_sizes
+
+
+def pack(input: Any, lengths: Any, batch_first: bool) -> tuple[Padded, Any]:
+    """The same, not packed before somebody asks for it."""
     if lengths.device.type != "cpu" or lengths.dim() != 1:
         raise RuntimeError(
             "'lengths' argument should be a 1D CPU int64 tensor, but got "
@@ -57,7 +125,14 @@ def _pack_padded_sequence(input: Any, lengths: Any, batch_first: bool) -> tuple[
     _check_lengths(padded, known)
     steps = np.arange(known[0])
     sizes = (steps[:, None] < known).sum(1)
-    return _gather(padded, sizes), from_host(sizes)
+    return Padded(_without_tail(padded, int(known[0])), sizes), from_host(sizes)
+
+
+def _without_tail(padded: Any, longest: int) -> Any:
+    """The padding that all sequences have cut off, in eighths: there are few lengths to compile."""
+    eighth = max(1, -(-padded.size(0) // 8))
+    steps = min(-(-longest // eighth) * eighth, padded.size(0))
+    return padded[:steps] if steps < padded.size(0) else padded
 
 
 def _check_lengths(padded: Any, lengths: np.ndarray) -> None:
@@ -92,12 +167,11 @@ def _pad_packed_sequence(
     """A padded batch of packed sequences, and their lengths."""
     sizes = _sizes(batch_sizes)
     steps = max(total_length, len(sizes))
-    alive = np.zeros((steps, sizes[0]), bool)
-    alive[: len(sizes)] = _alive(sizes)
-    shape = (*alive.shape, *(1,) * (data.dim() - 1))
-    dead = from_host(~alive.reshape(shape), data)
-    padded = _spread(data, sizes, steps).masked_fill(dead, padding_value)
-    return padded.transpose(0, 1) if batch_first else padded, from_host(alive.sum(0))
+    if isinstance(data, Padded):
+        padded = data.fill(padding_value, steps)
+    else:
+        padded = _filled(_spread(data, sizes, steps), sizes, padding_value)
+    return padded.transpose(0, 1) if batch_first else padded, from_host(_alive(sizes).sum(0))
 
 
 # --- layers ---------------------------------------------------------------------------------------
@@ -132,7 +206,7 @@ def _run(net: _Net, input: Any, states: tuple[Any, ...], params: Any) -> tuple[A
     """All layers over (T, N, I): the output, and each state (layers * directions, N, H)."""
     cat, dropout = _torch("cat"), NAMESPACES["nn.functional"]["dropout"]
     layer_row = derived["_rnn_layer"]
-    live = None if net.sizes is None else from_host(_alive(net.sizes), input)
+    live = None if net.sizes is None else from_host(_alive(net.sizes, input.size(0)), input)
     weights = _weights(net, params, len(states) == 2 and _projected(states))
     ends: list[tuple[Any, ...]] = []
     x = input
@@ -160,7 +234,7 @@ def _dropped(dropout: Callable[..., Any], x: Any, net: _Net) -> Any:
         return dropout(x, net.dropout, True)
     # torch draws for the live steps only
     packed = dropout(_gather(x, net.sizes), net.dropout, True)
-    return _spread(packed, net.sizes, len(net.sizes))
+    return _spread(packed, net.sizes, x.size(0))
 
 
 def _padded(
@@ -179,6 +253,11 @@ def _packed(
 ) -> tuple[Any, ...]:  # fmt: skip
     sizes = _sizes(batch_sizes)
     net = _Net(mode, has_biases, num_layers, dropout, train, bidirectional, sizes)
+    if isinstance(data, Padded) and data.packed is None:
+        # zeros for the padding: whatever it holds must not reach a gradient
+        output, *ends = _run(net, data.fill(0, data.padded.size(0)), states, params)
+        return (Padded(output, sizes), *ends)
+    data = data.pack() if isinstance(data, Padded) else data
     output, *ends = _run(net, _spread(data, sizes, len(sizes)), states, params)
     return (_gather(output, sizes), *ends)
 

@@ -207,7 +207,8 @@ class RNNBase(Module):
         return output, hidden
 
     def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
-        data, batch_sizes, in_order, back = packed
+        data = packed.steps()
+        _, batch_sizes, in_order, back = packed.fields()
         if hx is None:
             hx = self._initial(data, int(batch_sizes[0]))
         else:  # the states come in the caller's order of sequences

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..._engine import dtype as _dtype
 from ..._engine.device import device as _device
 from ..._functions import NAMESPACES
+from ...composite.nn_recurrent import Padded, pack
 from ...composite.nn_recurrent import pad_sequence as _pad_sequence
 from ...creation import as_tensor, from_numpy
 from ...tensor import Tensor
@@ -41,7 +42,8 @@ class PackedSequence(PackedSequence_):
     """The steps of several sequences without padding: all first ones, then all second ones, ...
 
     `batch_sizes` (on the CPU) says how many sequences still run at each step; the two permutations
-    lead from the caller's order to descending length and back.
+    lead from the caller's order to descending length and back. Between `pack_padded_sequence`,
+    recurrent layers and `pad_packed_sequence` the steps stay padded; `data` packs them when asked.
     """
 
     def __new__(
@@ -67,10 +69,40 @@ class PackedSequence(PackedSequence_):
             )
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
+    def fields(self) -> tuple[Any, ...]:
+        """The four fields, the first one as it is kept."""
+        return tuple(super().__iter__())
+
+    def steps(self) -> Any:
+        """`data`, or its steps in padded form while nobody has asked for `data`."""
+        kept = super().__getitem__(0)
+        return kept.packed if isinstance(kept, Padded) and kept.packed is not None else kept
+
+    @property
+    def data(self) -> Tensor:  # type: ignore[override]
+        """The packed steps."""
+        kept = super().__getitem__(0)
+        return kept.pack() if isinstance(kept, Padded) else kept
+
+    def __getitem__(self, i: Any) -> Any:
+        return (self.data, *self.fields()[1:])[i]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self[:])
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{n}={x!r}" for n, x in zip(self._fields, self, strict=True))
+        return f"{type(self).__name__}({shown})"
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self)
+
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """`data` with another dtype or device; the permutations follow it to the device."""
-        data = self.data.to(*args, **kwargs)
-        if data is self.data:
+        before = self.steps()
+        moved = before.map if isinstance(before, Padded) else lambda f: f(before)
+        data = moved(lambda t: t.to(*args, **kwargs))
+        if data is before:
             return self
         orders = (
             None if t is None else t.to(data.device)
@@ -151,7 +183,7 @@ def pack_padded_sequence(
         in_order = from_numpy(order).to(input.device)
         back = from_numpy(np.argsort(order)).to(input.device)
         input = input.index_select(0 if batch_first else 1, in_order)
-    data, batch_sizes = _TORCH["_pack_padded_sequence"](input, lengths, batch_first)
+    data, batch_sizes = pack(input, lengths, batch_first)
     return PackedSequence(data, batch_sizes, in_order, back)
 
 
@@ -172,7 +204,7 @@ def pad_packed_sequence(
             )
         longest = total_length
     padded, lengths = _TORCH["_pad_packed_sequence"](
-        sequence.data, sequence.batch_sizes, batch_first, padding_value, longest
+        sequence.steps(), sequence.batch_sizes, batch_first, padding_value, longest
     )
     back = sequence.unsorted_indices
     if back is None:
