@@ -117,3 +117,77 @@ def test_an_input_that_is_written_inside_is_written_outside():
         return x.grad.tolist(), y.tolist(), z.tolist()
 
     assert f(jtorch, checkpoint) == ([8.0, 0.0, 8.0], [2.0, 0.0, 6.0], [6.0, 0.0, 18.0])
+
+
+class Straight(jtorch.autograd.Function):
+    """Rounds, and lets gradients through three times as large."""
+
+    @staticmethod
+    def forward(ctx, x, scale):
+        ctx.scale = scale
+        ctx.save_for_backward(x)
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * ctx.scale * (x + 1), None
+
+
+def _no_grad(x):
+    with jtorch.no_grad():
+        factor = x * 2
+    return x * factor
+
+
+WEIGHT = jtorch.tensor([2.0, 3.0, 4.0], requires_grad=True)
+STOPPED = {
+    "detach": lambda x: x * x.detach(),
+    "detached view": lambda x: x * x[0].detach(),
+    "no_grad": _no_grad,
+    "captured and detached": lambda x: x * WEIGHT * WEIGHT.detach(),
+    "detached result": lambda x: (x * 2, (x * 3).detach())[1] + x,
+    "custom function": lambda x: Straight.apply(x * 2, 3.0),
+    "custom function and detach": lambda x: Straight.apply(x * x.detach(), 0.5) * x,
+}
+
+
+@pytest.mark.parametrize("name", STOPPED)
+@pytest.mark.parametrize("transform", ["checkpoint", "vmap", "vmap of grad"])
+def test_gradients_stop_inside_a_region_where_they_stop_outside(name, transform):
+    f = STOPPED[name]
+    if transform == "vmap of grad":
+        twice = lambda x: jtorch.func.grad(lambda t: f(t).sum())(x)  # noqa: E731
+    else:
+        twice = f
+    call = {
+        "checkpoint": lambda x: checkpoint(f, x, use_reentrant=False),
+        "vmap": lambda x: jtorch.vmap(f)(x[None])[0],
+        "vmap of grad": lambda x: jtorch.vmap(twice)(x[None])[0],
+    }[transform]
+    found = []
+    for g in (twice, call):
+        x = jtorch.tensor([1.2, -2.0, 3.4], requires_grad=True)
+        WEIGHT.grad = None
+        y = g(x)
+        if y.requires_grad:
+            y.sum().backward()
+        found.append((y.tolist(), None if x.grad is None else x.grad.tolist(),
+                      None if WEIGHT.grad is None else WEIGHT.grad.tolist()))  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_a_result_that_is_detached_inside_needs_no_gradient():
+    x = jtorch.ones(3, requires_grad=True)
+    a, b = checkpoint(lambda x: (x * 2, (x * 3).detach()), x, use_reentrant=False)
+    assert (a.requires_grad, b.requires_grad) == (True, False)
+
+
+def test_a_hook_inside_a_region_is_refused():
+    def f(x):
+        y = x * 2
+        y.register_hook(lambda g: g * 10)
+        return y * 3
+
+    with pytest.raises(NotImplementedError, match="register it on the function's inputs"):
+        checkpoint(f, jtorch.ones(3, requires_grad=True), use_reentrant=False)

@@ -1,7 +1,8 @@
 """Reverse mode: grad nodes, the walk from a result to its leaves, hooks, and grad modes.
 
-A differentiable value is a *dual*: (Value, edge). An edge says where its gradient goes: None (nowhere),
-`(node, output number)`, or a leaf, which is any object with `_accumulate(dual, create_graph)`.
+A differentiable value is a *dual*: (Value, edge). An edge says where its gradient goes: None
+(nowhere), `(node, output number)`, or a leaf, which is any object with `_accumulate(dual,
+create_graph)`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ modes = _Modes()
 
 
 class Hooks:
-    """What hangs on a node: hooks of its outputs (tensors), of itself, and tensors that keep `.grad`."""
+    """What hangs on a node: hooks of its outputs (tensors), of itself, and tensors that keep
+    `.grad`.
+    """
 
     __slots__ = ("post", "pre", "retained", "spoiled", "tensor")
 
@@ -350,7 +353,8 @@ def run(
     unwrap: Callable[[Any], Dual],
     wanted: list[Any] | None = None,
 ) -> Walk:
-    """Pull the cotangents of `roots` (edge, dual) back; `wanted` edges are captured, None: all leaves.
+    """Pull the cotangents of `roots` (edge, dual) back; `wanted` edges are captured, None: all
+    leaves.
 
     Leaves are not touched here: the caller delivers `walk.leaves`.
     """

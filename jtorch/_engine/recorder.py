@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+
 from . import cut, host, stats
 from .config import config
 from .device import TRACED
 from .executor import execute, run_eagerly, run_traced
-from .program import Program
 from .op import Op, Param, Role
+from .program import Program
 from .signature import Signature, differentiable, lookup
 from .value import Value
 
@@ -74,6 +76,11 @@ def region(place: Any) -> Iterator[Region]:
     finally:
         regions -= 1
         _local.region.pop()
+
+
+def in_region() -> bool:
+    """Whether this thread records a region."""
+    return bool(_local.region)
 
 
 def note_write(storage: Any) -> None:

@@ -11,6 +11,7 @@ import jax
 from .. import _regions
 from .._engine.backward import modes
 from .._engine.signature import differentiable
+from ..autograd.grad_mode import enable_grad
 from ..creation import zeros_like
 from ..utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from .reverse import jacrev, standard_basis
@@ -64,7 +65,8 @@ def _jvp(
         shape.append((flat, out_spec, extra, aux_spec))
         return [*flat, *(x for x in extra if is_tensor(x))]
 
-    region = _regions.record(body, primals, name="jvp")
+    with enable_grad():
+        region = _regions.record(body, primals, name="jvp", differentiate=True)
     flat, out_spec, extra, aux_spec = shape[0]
     results = _pushed(region, primals, directions, [differentiable(o._value.aval) for o in flat])
     n = len(flat)

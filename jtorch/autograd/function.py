@@ -6,10 +6,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .._engine import recorder
 from .._engine.backward import Dual, Node, modes
 from .._engine.signature import differentiable
 from .._gate import TensorBase, alias, wrap
 from .._tensor_autograd import unwrap
+from . import _function_region
 from .grad_mode import no_grad
 
 
@@ -146,12 +148,19 @@ class Function:
         ]
         ctx.needs_input_grad = tuple(e is not None for e in edges)
         track = any(ctx.needs_input_grad)
-        with no_grad():
-            if cls.setup_context is not Function.setup_context:
-                result = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, result)
-            else:
-                result = cls.forward(ctx, *args, **kwargs)
+
+        def forward(*given: Any) -> Any:
+            with no_grad():
+                if cls.setup_context is Function.setup_context:
+                    return cls.forward(ctx, *given, **kwargs)
+                result = cls.forward(*given, **kwargs)
+                cls.setup_context(ctx, given, result)
+                return result
+
+        if track and recorder.in_region():
+            with no_grad():
+                return _function_region.apply(cls._with_backward(), ctx, forward, args, edges)
+        result = forward(*args)
         if not track:
             return result
         single = not isinstance(result, tuple)
@@ -160,13 +169,19 @@ class Function:
         return done[0] if single else done
 
     @classmethod
+    def _with_backward(cls) -> Any:
+        """This class, with its `vjp` under the name of `backward` if that is how it is written."""
+        if cls.backward is Function.backward and cls.vjp is not Function.vjp:
+            return _renamed(cls)
+        return cls
+
+    @classmethod
     def _attach(
         cls, ctx: Any, args: Any, outputs: Any, edges: Any, tensors: Any
     ) -> tuple[Any, ...]:
         shown = [o for o in outputs if isinstance(o, TensorBase)]
-        node = FunctionNode(cls, ctx, edges, tuple(o._value.aval for o in shown), tuple(tensors))
-        if cls.backward is Function.backward and cls.vjp is not Function.vjp:
-            node.cls = type(cls.__name__, (cls,), {"backward": cls.vjp})
+        avals = tuple(o._value.aval for o in shown)
+        node = FunctionNode(cls._with_backward(), ctx, edges, avals, tuple(tensors))
         fixed = {id(t) for t in ctx._non_differentiable}
         dirty = {id(t) for t in ctx._dirty}
         inputs = {id(a) for a in args}
@@ -186,6 +201,11 @@ class Function:
                 new._edge_, new._base = (node, here), None
                 results.append(new)
         return tuple(results)
+
+
+@functools.cache
+def _renamed(cls: Any) -> Any:
+    return type(cls.__name__, (cls,), {"backward": cls.vjp})
 
 
 def once_differentiable(f: Callable[..., Any]) -> Callable[..., Any]:

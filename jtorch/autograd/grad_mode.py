@@ -111,7 +111,9 @@ class set_grad_enabled(_Mode):
 
 
 class inference_mode(_Mode):
-    """`no_grad`, as far as gradients go; tensors made inside are ordinary ones (docs/differences.md)."""
+    """`no_grad`, as far as gradients go; tensors made inside are ordinary ones
+    (docs/differences.md).
+    """
 
     def __new__(cls, mode: Any = True) -> Any:
         new = object.__new__(cls)

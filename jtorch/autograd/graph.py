@@ -62,8 +62,8 @@ def register_multi_grad_hook(
 ) -> _Handle:
     """`fn(gradients)` once those of all tensors are there, or `fn(gradient)` for the first ('any').
 
-    Differs from torch: 'all' waits for every tensor's gradient, also in a backward that reaches only
-    some of them.
+    Differs from torch: 'all' waits for every tensor's gradient, also in a backward that reaches
+    only some of them.
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
@@ -145,8 +145,8 @@ def _suspended() -> Iterator[None]:
 class saved_tensors_hooks:
     """`pack_hook(tensor)` is kept in place of each saved tensor; `unpack_hook` gives it back.
 
-    Differs from torch: they see the operands that jtorch keeps; PyTorch keeps the result of some ops
-    (exp, relu) instead.  Source: torch.autograd.graph.saved_tensors_hooks.
+    Differs from torch: they see the operands that jtorch keeps; PyTorch keeps the result of some
+    ops (exp, relu) instead.  Source: torch.autograd.graph.saved_tensors_hooks.
     """
 
     def __init__(self, pack_hook: Callable[..., Any], unpack_hook: Callable[..., Any]) -> None:

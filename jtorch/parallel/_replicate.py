@@ -56,11 +56,15 @@ def run_replicas(
         for v, _ in duals
     ]
 
+    tracked: list[bool] = []
+
     def fn(placeholders: list[Value]) -> list[Value]:
         inputs = [wrap(v) for v in placeholders]
         for new, (_, edge) in zip(inputs, duals, strict=True):
             new._req = edge is not None
-        return [r._value for r in call(inputs)]
+        returned = call(inputs)
+        tracked.extend(r._edge() is not None for r in returned)
+        return [r._value for r in returned]
 
     recorded = region.record(fn, slices, place)
     results = len(recorded.results)
@@ -84,7 +88,5 @@ def run_replicas(
         return spread
 
     kind = (n, tuple(d.id for d in devices))
-    return [
-        wrap(v, e)
-        for v, e in region.call_region("data_parallel", kind, wrapper, recorded, duals, place)
-    ]
+    found = region.call_region("data_parallel", kind, wrapper, recorded, duals, place)
+    return [wrap(v, e if t else None) for (v, e), t in zip(found, tracked, strict=True)]
