@@ -11,8 +11,8 @@ def compile(
 ) -> Any:  # fmt: skip
     """The model or function itself.
 
-    jtorch compiles whole training steps without being asked; the options steer PyTorch's own compiler
-    and change no result.  `fullgraph=True` asks for an error at graph breaks, which only
+    jtorch compiles whole training steps without being asked; the options steer PyTorch's own
+    compiler and change no result.  `fullgraph=True` asks for an error at graph breaks, which only
     `jtorch.report()` can show here, so it is refused.
     """
     if fullgraph:

@@ -1,4 +1,6 @@
-"""Refuses to run beside PyPI's `jtorch` (Jittor's), which installs files under the same import name."""
+"""Refuses to run beside PyPI's `jtorch` (Jittor's), which installs files under the same import
+name.
+"""
 
 from __future__ import annotations
 

@@ -179,7 +179,8 @@ class AutogradMixin(TensorBase):
     ) -> None:
         """Accumulate the gradient of this tensor into the `.grad` of the graph's leaves.
 
-        gradient: same shape as self; needed unless self has one element.  Source: torch.Tensor.backward.
+        gradient: same shape as self; needed unless self has one element.  Source:
+        torch.Tensor.backward.
         """
         backward([self], [gradient], retain_graph, create_graph, inputs)
 
@@ -371,7 +372,9 @@ def grad(
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
-    """Gradients of `outputs` with respect to `inputs`, without touching `.grad` (torch.autograd.grad)."""
+    """Gradients of `outputs` with respect to `inputs`, without touching `.grad`
+    (torch.autograd.grad).
+    """
     if is_grads_batched:
         raise NotImplementedError(
             "is_grads_batched=True: call torch.autograd.grad once per row of grad_outputs instead."

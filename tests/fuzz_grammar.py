@@ -161,7 +161,9 @@ class Grammar:
         return ", ".join(map(str, self.pick(*shapes))) if shapes else "-1"
 
     def settled(self, expression: str) -> str:
-        """A new tensor; PyTorch's results of other than row-major layout are copied (docs/differences.md)."""
+        """A new tensor; PyTorch's results of other than row-major layout are copied
+        (docs/differences.md).
+        """
         name = self.new()
         return f"{name} = {expression}"
 

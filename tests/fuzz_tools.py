@@ -3,8 +3,9 @@
     python -m tests.fuzz_tools SEED            # replay one program, print it, shrink a difference
     python -m tests.fuzz_tools 0 --count 5000  # many
 
-A program is a list of Python statements over `m` (the module) and `v0, v1, ...` (tensors), made from a
-seed. The generator looks at PyTorch's state to write mostly valid statements; errors must agree too.
+A program is a list of Python statements over `m` (the module) and `v0, v1, ...` (tensors), made
+from a seed. The generator looks at PyTorch's state to write mostly valid statements; errors must
+agree too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Compile counts are part of correctness: steady loops compile once, varying numbers at most once more."""
+"""Compile counts are part of correctness: steady loops compile once, varying numbers at most once
+more.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Syncs in odd places, several graphs and optimizers: right gradients and a bounded number of programs."""
+"""Syncs in odd places, several graphs and optimizers: right gradients and a bounded number of
+programs.
+"""
 
 from __future__ import annotations
 

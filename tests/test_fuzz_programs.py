@@ -1,7 +1,7 @@
 """Random imperative programs in PyTorch and jtorch: no difference in any tensor, gradient or error.
 
-`JTORCH_FUZZ=20000 pytest tests/test_fuzz_programs.py` searches that many; the failure names the seed,
-and `python -m tests.fuzz_tools SEED --mode MODE` replays and shrinks it.
+`JTORCH_FUZZ=20000 pytest tests/test_fuzz_programs.py` searches that many; the failure names the
+seed, and `python -m tests.fuzz_tools SEED --mode MODE` replays and shrinks it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Where to cut a pending program that nobody syncs: at its period, so that every piece is the same.
 
 Two rules. (1) Gradient accumulation: when the stretch between two ends of `backward` repeats, each
-stretch becomes a program. (2) Any other loop without a sync: when a long pending program is found to
-repeat with some period, it is cut into equal chunks of whole periods at the place where the fewest
-results cross. Both remember what they found, so that the next round is cut at the same places, and
-both leave the newest stretch pending: its temporaries are still held by the frames that are running,
-and would make its outputs differ from those of the stretches before it.
+stretch becomes a program. (2) Any other loop without a sync: when a long pending program is found
+to repeat with some period, it is cut into equal chunks of whole periods at the place where the
+fewest results cross. Both remember what they found, so that the next round is cut at the same
+places, and both leave the newest stretch pending: its temporaries are still held by the frames that
+are running, and would make its outputs differ from those of the stretches before it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ class Entry:
         return rows
 
     def vectors(self, numbers: dict[type, list[Any]]) -> list[Any]:
-        """The numbers that are inputs, a vector per type; one that was fixed and differs joins them."""
+        """The numbers that are inputs, a vector per type; one that was fixed and differs joins
+        them.
+        """
         while True:
             found = []
             for t, fixed, was, varying in self._split:
@@ -88,7 +90,9 @@ def _born_varying(program: Program, packs: dict[type, Any]) -> dict[type, Any]:
 
 
 class Plan:
-    """How programs with one structure and one pattern of references run: found once, then looked up."""
+    """How programs with one structure and one pattern of references run: found once, then looked
+    up.
+    """
 
     __slots__ = ("donated", "entry", "hosts", "order", "take")
 
@@ -230,8 +234,8 @@ SMALL_INPUT = 1 << 16  # bytes
 def _input_shardings(leaves: Any) -> Any:
     """With a mesh among the inputs: small inputs from one device go whole to every device.
 
-    Left to itself XLA splits them, too, and then every sum over, say, the labels needs an all-reduce
-    that the gradients wait for. Large ones are left to it.
+    Left to itself XLA splits them, too, and then every sum over, say, the labels needs an
+    all-reduce that the gradients wait for. Large ones are left to it.
     """
     meshes = [
         a.place.sharding for a in leaves if len(getattr(a.place.sharding, "device_set", ())) > 1

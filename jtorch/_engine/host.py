@@ -1,8 +1,10 @@
-"""Ops on host data in NumPy, without XLA: in DataLoader workers always, in datasets where it can be.
+"""Ops on host data in NumPy, without XLA: in DataLoader workers always, in datasets where it can
+be.
 
-A worker is forked from a process that uses JAX, whose threads a fork does not copy, so it must not run
-a program. And a dataset that flips a coin for every sample would give every batch a program of its own.
-Tracing an op to a jaxpr is plain Python; this module then makes a Python function over NumPy of the jaxpr.
+A worker is forked from a process that uses JAX, whose threads a fork does not copy, so it must not
+run a program. And a dataset that flips a coin for every sample would give every batch a program of
+its own. Tracing an op to a jaxpr is plain Python; this module then makes a Python function over
+NumPy of the jaxpr.
 """
 
 from __future__ import annotations
@@ -146,7 +148,7 @@ def _translated(sig: Signature) -> Callable[..., Any]:
     return translate(closed.jaxpr, closed.consts)
 
 
-# --- jaxprs to Python ------------------------------------------------------------------------------
+# --- jaxprs to Python -----------------------------------------------------------------------------
 
 
 def translate(jaxpr: Any, consts: Any = ()) -> Callable[..., Any]:
@@ -215,7 +217,7 @@ def _rule(eqn: Any) -> Callable[..., Any]:
     return apply
 
 
-# --- primitives that hold jaxprs: functions of their operands ---------------------------------------
+# --- primitives that hold jaxprs: functions of their operands -------------------------------------
 
 
 def _inner(closed: Any) -> Callable[..., Any]:

@@ -14,7 +14,8 @@ def _positions(
     shape: tuple[int, ...], indices: Array, sizes: Any, numbers: Any, window_dims: Any, kept: Any,
     batching: Any, index_batching: Any, rank: int,
 ) -> tuple[list[Array], Array]:  # fmt: skip
-    """For each dimension of the operand, which element each result element means; and who is inside.
+    """For each dimension of the operand, which element each result element means; and who is
+    inside.
 
     window_dims: dimensions of the result that walk through a window; kept: the operand's dimensions
     they walk along.
@@ -127,7 +128,7 @@ for _name, _combine in _WRITES.items():
     _scatter_rule(_name, _combine)
 
 
-# --- windows ---------------------------------------------------------------------------------------
+# --- windows --------------------------------------------------------------------------------------
 
 
 def _dilated(x: Array, steps: Any, fill: Any) -> Array:

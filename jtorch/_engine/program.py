@@ -173,7 +173,9 @@ class Program:
         return order + [entry for entries in others.values() for entry in entries]
 
     def key(self, live: list[tuple[int, Value]], donated: tuple[int, ...]) -> tuple[Any, ...]:
-        """The structural key: instructions, outputs, leaf kinds and donation; no number that varies."""
+        """The structural key: instructions, outputs, leaf kinds and donation; no number that
+        varies.
+        """
         return (
             tuple(self.code),
             tuple(i for i, _ in live),
@@ -198,7 +200,8 @@ class Program:
     def line_of(self, sig: Signature) -> Any:
         """The user's line of the instruction that is about to be appended.
 
-        Looking through the frames takes as long as recording does, and a loop comes by the same lines
+        Looking through the frames takes as long as recording does, and a loop comes by the same
+        lines
         again: while this program repeats the last one, its lines are taken for the same.
         """
         i, last = len(self.starts), self.last

@@ -1,9 +1,10 @@
-"""Regions: a Python function over tensors, recorded once as a program of its own and called as one op.
+"""Regions: a Python function over tensors, recorded once as a program of its own and called as one
+op.
 
-Inside a region ops are appended to the region's program. Its inputs are placeholders; whatever else it
-reads is captured, together with the edge its gradient takes; numbers become operands, so that they may
-vary; writes to outside storages become extra results. A wrapper (checkpoint, pmap, vmap ...) then turns
-the recorded function into the one that runs.
+Inside a region ops are appended to the region's program. Its inputs are placeholders; whatever else
+it reads is captured, together with the edge its gradient takes; numbers become operands, so that
+they may vary; writes to outside storages become extra results. A wrapper (checkpoint, pmap, vmap
+...) then turns the recorded function into the one that runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What PyTorch saves of each op for its gradient: where a later write is an error there.
 
-Values never change here, so a gradient is right all the same; scripts are told what PyTorch tells them.
+Values never change here, so a gradient is right all the same; scripts are told what PyTorch tells
+them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Storage and views: cells that several tensors share, read and written through chains of view ops.
 
-A tensor is a `Storage` (a cell with a value and a version) and a chain of view steps. Reading applies
-the steps to the cell's value; writing through a chain is a pure op on the base value whose result
-replaces the cell's value, so every alias sees it.
+A tensor is a `Storage` (a cell with a value and a version) and a chain of view steps. Reading
+applies the steps to the cell's value; writing through a chain is a pure op on the base value whose
+result replaces the cell's value, so every alias sees it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def write_all(cells: list[Storage], values: list[Value]) -> None:
 
 
 class Apart(tuple[Step, ...]):
-    """The chain of what `.data` gives: writes through it are counted here, not by the storage's users."""
+    """The chain of what `.data` gives: writes through it are counted here, not by the storage's
+    users.
+    """
 
     written = 0
 

@@ -45,14 +45,16 @@ def aval(shape: tuple[int, ...], dtype: Any, place: Place) -> Aval:
 
 
 class Value:
-    """One immutable array.  Pending while `array` is None: then result `slot` of `program` fills it.
+    """One immutable array.  Pending while `array` is None: then result `slot` of `program` fills
+    it.
 
     A ready Value that `program` reads has the complement of a leaf's number as its `slot`.
-    `array` is a `jax.Array`, a JAX tracer, or a NumPy array (host data); `moved` is host data that has
-    been read often enough to be worth a copy on its device. Whoever makes a Value from a NumPy array
-    gives it up: nobody may write to it afterwards.  `was` is the id of the ready Value that it took the
-    place of in a storage.  `home` says whether it is still what a tensor shows: None, the version of the
-    storage in which it was overwritten, or, of a view, (weak storage, version, newest node it may feed).
+    `array` is a `jax.Array`, a JAX tracer, or a NumPy array (host data); `moved` is host data that
+    has been read often enough to be worth a copy on its device. Whoever makes a Value from a NumPy
+    array gives it up: nobody may write to it afterwards.  `was` is the id of the ready Value that
+    it took the place of in a storage.  `home` says whether it is still what a tensor shows: None,
+    the version of the storage in which it was overwritten, or, of a view, (weak storage, version,
+    newest node it may feed).
     """
 
     # defaults in the class: a Value is made for every result of every op

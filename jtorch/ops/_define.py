@@ -1,11 +1,12 @@
 """Declarators: each turns a JAX function into an `Op` row of `TABLE`.
 
-A row is a Python function with torch's parameters, in torch's order, with torch's names and defaults.
-Annotations say what each parameter is:
+A row is a Python function with torch's parameters, in torch's order, with torch's names and
+defaults. Annotations say what each parameter is:
 
     Array, Array | None       a tensor (an array inside the row)
     Operand, Operand | None   a tensor or a Python number
-    Scalar, Scalar | None     a Python number that may vary from call to call: never part of the key.
+    Scalar, Scalar | None     a Python number that may vary from call to call: never part of the
+    key.
                               The row gets a Python number or a 0-d array and must work with both.
     Arrays                    a list of tensors
     int, float, bool, str     metadata of that type, which the engine checks

@@ -14,8 +14,8 @@ class DataParallel(Module):
     """Splits the batch (dimension `dim`) over the local devices and joins the outputs.
 
     device_ids: indices of local devices, all by default.  Gradients are summed over replicas, batch
-    statistics and dropout are per replica, and buffers keep what the first replica wrote, as in torch.
-    Differs from torch: on a machine without accelerators it runs on JAX's CPU devices.
+    statistics and dropout are per replica, and buffers keep what the first replica wrote, as in
+    torch. Differs from torch: on a machine without accelerators it runs on JAX's CPU devices.
     """
 
     def __init__(
