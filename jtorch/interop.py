@@ -9,7 +9,9 @@ from ._gate import wrap
 
 
 def from_jax(array: Any) -> Any:
-    """A tensor around a `jax.Array` or tracer, without a copy.  jtorch never overwrites the array."""
+    """A tensor around a `jax.Array` or tracer, without a copy.  jtorch never overwrites
+    the array.
+    """
     import jax
 
     if not isinstance(array, jax.Array):

@@ -12,6 +12,7 @@ from ._engine import executor, recorder
 from ._engine.backward import call, modes
 from ._engine.device import device as _device
 from ._engine.device import place_of
+from ._engine.errors import wrap_dim
 from ._engine.op import Op
 from ._engine.saved import SHARED
 from ._engine.signature import lookup
@@ -148,7 +149,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
     def stride(self, dim: int | None = None) -> Any:
         """Elements between neighbours, per dimension."""
         strides = self._geometry()[1]
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[wrap_dim(dim, len(strides))]
 
     def storage_offset(self) -> int:
         """Elements before the first one, in the storage."""
@@ -180,6 +181,8 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
         if dtype is None:
             return type_name(self)
         if isinstance(dtype, str):
+            if dtype not in _BY_TYPE_NAME:
+                raise ValueError(f"invalid type: '{dtype}'")
             dtype = _BY_TYPE_NAME[dtype]
         return self.to(dtype)
 
@@ -366,6 +369,8 @@ def from_value(value: Value) -> Any:
 
 
 def record_on(t: Any, name: str, static: tuple[Any, ...], *numbers: Any) -> Any:
-    """Record a row by name on one tensor outside the graph (internal helper of the layers above)."""
+    """Record a row by name on one tensor outside the graph (internal helper of the layers
+    above).
+    """
     spec = (t._value.aval, *map(type, numbers))
     return call(lookup(_table(name), static, spec), (t._value, *numbers), ())[0][0]

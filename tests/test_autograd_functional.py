@@ -1,4 +1,6 @@
-"""`torch.autograd.functional`, batched gradients, gradcheck, anomaly detection, saved-tensor hooks."""
+"""`torch.autograd.functional`, batched gradients, gradcheck, anomaly detection,
+saved-tensor hooks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Errors come at the call, in torch's words, end at the user's line, and leave everything usable."""
+"""Errors come at the call, in torch's words, end at the user's line, and leave everything
+usable.
+"""
 
 from __future__ import annotations
 

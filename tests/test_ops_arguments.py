@@ -64,6 +64,30 @@ m.cat([x, None])
 m.stack([x, 1])
 """.strip().split("\n")
 
+EVERYDAY = """
+x[1.5]
+x['a']
+x.__setitem__(0, 'a')
+m.cat(x)
+m.cat([x, 'a'])
+m.hstack(x)
+m.vstack(x)
+~x
+float(x)
+int(x)
+complex(x)
+x.item()
+x.type('foo')
+x.stride(5)
+x.quantile(2.0)
+m.outer(x, x)
+x.put_(m.tensor([99]), m.ones(1))
+x.put(m.tensor([-99]), m.ones(1))
+x.take(m.tensor([99]))
+m.nn.functional.one_hot(m.tensor([-1]))
+m.nn.functional.one_hot(m.tensor([3]), 2)
+""".strip().split("\n")
+
 # torch names every overload here; the type is what is the same
 OVERLOADED = """
 m.sum(x, 'a')
@@ -75,6 +99,8 @@ m.remainder(1, 2)
 m.add()
 x.add()
 m.softmax(x)
+m.squeeze(x, "a")
+x.permute("a")
 m.fmod(1, x)
 m.all(x, 'a')
 """.strip().split("\n")
@@ -90,7 +116,7 @@ def test_numbers_where_torch_takes_them(expression: str) -> None:
     check_value(expression)
 
 
-@pytest.mark.parametrize("expression", REFUSED)
+@pytest.mark.parametrize("expression", REFUSED + EVERYDAY)
 def test_refusals(expression: str) -> None:
     check_error(expression)
 

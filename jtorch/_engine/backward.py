@@ -185,7 +185,9 @@ def call(sig: Signature, flat: Any, edges: Any) -> list[Dual]:
 
 
 def tracked_call(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual]:
-    """`call` when some operand needs a gradient.  `flat` is kept: nobody may change it afterwards."""
+    """`call` when some operand needs a gradient.  `flat` is kept: nobody may change it
+    afterwards.
+    """
     if recorder.regions:
         flat = recorder.region_operands(flat, edges)
     if sig.op.residuals and not sig.place.traced:
@@ -331,7 +333,9 @@ class Walk:
 
 
 def _node_hooks(hooks: dict[int, Any], grads: Any, given: Any, wrap: Any, unwrap: Any) -> Any:
-    """The gradients after a node's hooks; `given`: what the node was given, None before it has run."""
+    """The gradients after a node's hooks; `given`: what the node was given, None before
+    it has run.
+    """
 
     def show(duals: Any) -> tuple[Any, ...]:
         return tuple(None if d is None else wrap(d) for d in duals)

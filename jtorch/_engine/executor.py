@@ -276,7 +276,9 @@ _last_shapes: dict[int, Any] = {}
 
 
 def hlo(entry: Entry) -> str:
-    """The optimised HLO of an entry's newest executable (compiles it again: for tests and tools)."""
+    """The optimised HLO of an entry's newest executable (compiles it again: for tests and
+    tools).
+    """
     vectors = [p[entry.varies[t]] for t, p in entry.baseline.items() if entry.varies[t].any()]
     with jax.enable_x64(True):
         return str(entry.compiled.lower(vectors, *_last_shapes[id(entry)]).compile().as_text())

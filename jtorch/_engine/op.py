@@ -1,4 +1,6 @@
-"""The `Op` record: one JAX function, torch's parameters, and everything else that is declared once."""
+"""The `Op` record: one JAX function, torch's parameters, and everything else that is
+declared once.
+"""
 
 from __future__ import annotations
 

@@ -284,7 +284,9 @@ class Program:
         return lean
 
     def _replay(self, target: Callable[[int], Program | None]) -> None:
-        """Append each instruction to the program `target` names (None: to none); values move along."""
+        """Append each instruction to the program `target` names (None: to none); values
+        move along.
+        """
         taken = dict.fromkeys(_PACKS, 0)
         slots: list[Value | None] = [r() for r in self.outs]
         done = 0

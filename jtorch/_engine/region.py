@@ -76,7 +76,9 @@ class Recorded:
 
 
 def record(fn: Callable[[list[Value]], list[Value]], inputs: list[Aval], place: Place) -> Recorded:
-    """Run `fn` on placeholders and collect what it does.  On an error nothing outside has changed."""
+    """Run `fn` on placeholders and collect what it does.  On an error nothing outside has
+    changed.
+    """
     placeholders = [Value(a) for a in inputs]
     with recorder.region(place) as region:
         results = fn(placeholders)

@@ -1,4 +1,6 @@
-"""Which replica of a data-parallel region is being traced: random draws must differ between them."""
+"""Which replica of a data-parallel region is being traced: random draws must differ
+between them.
+"""
 
 from __future__ import annotations
 

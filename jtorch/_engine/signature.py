@@ -71,7 +71,9 @@ class Signature:
         return f"{self.name}({', '.join(map(repr, self.flat))}) -> {self.outs}"
 
     def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Signature:
-        """The reverse rule as a signature: (flat operands, cotangents given) -> grads of `needs`."""
+        """The reverse rule as a signature: (flat operands, cotangents given) -> grads of
+        `needs`.
+        """
         key = (needs, given)
         found = self._vjps.get(key)
         if found is None:
@@ -81,7 +83,9 @@ class Signature:
         return found
 
     def with_residuals(self, needs: tuple[int, ...]) -> tuple[Signature, Callable[..., Signature]]:
-        """(forward that also returns what its gradient needs, maker of the pull-back's signature)."""
+        """(forward that also returns what its gradient needs, maker of the pull-back's
+        signature).
+        """
         found = self._residuals.get(needs)
         if found is None:
             found = self._residuals[needs] = _make_residual(self, needs)

@@ -1,4 +1,6 @@
-"""What the engine did and why: counters for tests, events for `report()`, the user's source line."""
+"""What the engine did and why: counters for tests, events for `report()`, the user's
+source line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A user's `Function` inside a region: JAX, which differentiates the region, is given its backward."""
+"""A user's `Function` inside a region: JAX, which differentiates the region, is given its
+backward.
+"""
 
 from __future__ import annotations
 

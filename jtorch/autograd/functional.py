@@ -1,4 +1,6 @@
-"""`torch.autograd.functional`: Jacobians, Hessians and products with them, of functions of tensors."""
+"""`torch.autograd.functional`: Jacobians, Hessians and products with them, of functions
+of tensors.
+"""
 
 from __future__ import annotations
 

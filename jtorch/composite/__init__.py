@@ -1,4 +1,6 @@
-"""Composites: public functions written over tensors, by family.  Importing a family publishes it."""
+"""Composites: public functions written over tensors, by family.  Importing a family
+publishes it.
+"""
 
 from . import bounds as bounds
 from . import calculus as calculus

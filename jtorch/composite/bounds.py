@@ -80,15 +80,33 @@ _guard("index_fill", False, _wrapped_slices)
 _guard("index_fill_", True, _wrapped_slices)
 
 
-@composite("torch", "Tensor", replace=True)
-def take(input: Any, index: Any, *, out: Any = None) -> Any:
-    """Elements of the flattened tensor; negative indices count from its end."""
+def _check_flat(input: Any, index: Any) -> None:
     n = input._value.aval.numel
     found = first_outside(index, -n, n)
     if found is not None and n:
         raise IndexError(
             f"out of range: tried to access index {found} on a tensor of {n} elements."
         )
+
+
+def _guard_put(name: str, plain: Any, *namespaces: str) -> None:
+    def f(input: Any, index: Any, source: Any, accumulate: bool = False, **named: Any) -> Any:
+        _check_flat(input, index)
+        return plain(input, index, source, accumulate, **named)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = plain.__doc__
+    composite(*namespaces, replace=True)(f)
+
+
+_guard_put("put", derived["put"], "torch", "Tensor")
+_guard_put("put_", Tensor.put_, "Tensor")  # type: ignore[attr-defined]
+
+
+@composite("torch", "Tensor", replace=True)
+def take(input: Any, index: Any, *, out: Any = None) -> Any:
+    """Elements of the flattened tensor; negative indices count from its end."""
+    _check_flat(input, index)
     apart(out, input, index)
     return derived["take"](input, index, out=out)
 

@@ -1,4 +1,6 @@
-"""Running sums: on CPUs as products of blocks with a triangle, 4 to 15 times as fast as XLA's scan."""
+"""Running sums: on CPUs as products of blocks with a triangle, 4 to 15 times as fast as
+XLA's scan.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def _by_blocks(x: Any, axis: int) -> Any:
 
 
 def _blocks(x: Any) -> Any:
-    """Running sums over the middle dimension: inside of blocks, plus what the blocks before hold."""
+    """Running sums over the middle dimension: inside of blocks, plus what the blocks
+    before hold.
+    """
     a, n, k = x.shape
     if n <= _BLOCK:
         return _within(x)

@@ -1,4 +1,6 @@
-"""`torch.utils.checkpoint`: a function as a region under `jax.checkpoint`, recomputed in backward."""
+"""`torch.utils.checkpoint`: a function as a region under `jax.checkpoint`, recomputed in
+backward.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def checkpoint(
 def checkpoint_sequential(
     functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
 ) -> Any:
-    """A sequence of modules in `segments` checkpointed pieces; the last piece is not checkpointed."""
+    """A sequence of modules in `segments` checkpointed pieces; the last piece is not
+    checkpointed.
+    """
     functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
     if kwargs.pop("preserve_rng_state", True) is not True or kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
