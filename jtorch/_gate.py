@@ -18,7 +18,7 @@ from ._engine import dtype as _dtype
 from ._engine import recorder
 from ._engine.backward import Dual, OpNode, call, modes, tracked_call
 from ._engine.device import TRACED
-from ._engine.errors import broadcast_shapes, wrong_argument, wrong_out
+from ._engine.errors import broadcast_shapes, wrong_argument, wrong_element, wrong_out
 from ._engine.op import Op, Role
 from ._engine.saved import at_home, note_result, written_by
 from ._engine.signature import _known, differentiable, lookup
@@ -208,7 +208,7 @@ def unread_view(t: Any, op: Op, numbers: tuple[Any, ...], static: tuple[Any, ...
     return new
 
 
-def _operand(op: Op, index: int, a: Any) -> Any:
+def _operand(op: Op, index: int, a: Any, element: int | None = None) -> Any:
     """What `apply` takes for an argument that is neither tensor, number nor None."""
     if isinstance(a, np.ndarray):
         return wrap(from_array(np.array(a)))
@@ -222,7 +222,10 @@ def _operand(op: Op, index: int, a: Any) -> Any:
 
     if isinstance(a, jax.Array):
         return wrap(from_array(a))
-    raise wrong_argument(op, op.operands[index], type(a).__name__)
+    kind = type(a).__name__
+    if element is not None:
+        raise wrong_element(op, op.operands[index], element, kind)
+    raise wrong_argument(op, op.operands[index], kind)
 
 
 def _freeze(x: Any) -> Any:
@@ -277,9 +280,7 @@ def dual_call(
     return sig, [(v, None) for v in recorder.record(sig, flat)], flat
 
 
-def _sorted_out(
-    op: Op, operands: tuple[Any, ...]
-) -> tuple[list[Any], tuple[Any, ...], list[Any]]:
+def _sorted_out(op: Op, operands: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...], list[Any]]:
     """Operands of all kinds as flat values and numbers, their spec, and the tensors (None: a number)."""
     flat: list[Any] = []
     spec: list[Any] = []
@@ -307,11 +308,11 @@ def _take(op: Op, i: int, a: Any, flat: list[Any], spec: list[Any], tensors: lis
     """An operand that is a sequence of tensors, or something that stands for a tensor or number."""
     sequence = op.operands[i].role is Role.ARRAYS
     kinds: list[Any] = []
-    for b in a if sequence else (a,):
+    for n, b in enumerate(a if sequence else (a,)):
         if b is None:
             kinds.append(None)
             continue
-        b = b if isinstance(b, TensorBase) else _operand(op, i, b)
+        b = b if isinstance(b, TensorBase) else _operand(op, i, b, n if sequence else None)
         number = not isinstance(b, TensorBase)
         flat.append(b if number else b._value)
         kinds.append(type(b) if number else flat[-1].aval)

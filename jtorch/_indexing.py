@@ -90,6 +90,9 @@ def _constant(target: Any, new: Any) -> Any:
     if isinstance(new, bool | int | float | complex | np.generic):
         number = new.item() if isinstance(new, np.generic) else new
         return apply(_table("_scalar"), (number,), (dtype, target._aval.place))
+    if not isinstance(new, np.ndarray | list | tuple) and not hasattr(new, "__array__"):
+        kind = type(new).__name__
+        raise TypeError(f"can't assign a {kind} to a torch.{dtype.scalar_name}Tensor")
     return wrap(from_array(np.array(new, dtype.np)))
 
 
@@ -215,7 +218,9 @@ def _normal(item: Any) -> Any:
         return wrap(from_array(np.array(array)))
     if hasattr(item, "__index__"):
         return int(item)
-    raise TypeError(
+    if isinstance(item, str | bytes):
+        raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
+    raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(item).__name__})"
     )

@@ -25,6 +25,12 @@ def wrong_argument(op: Op, p: Param, given: str) -> TypeError:
     )
 
 
+def wrong_element(op: Op, p: Param, index: int, given: str) -> TypeError:
+    """torch's words for an element of a list of tensors that is none."""
+    place = op.params.index(p)
+    return TypeError(f"expected Tensor as element {index} in argument {place}, but got {given}")
+
+
 def check_arguments(op: Op, spec: Any, static: Any) -> None:
     """Refuse numbers for tensors, tensors for numbers, and metadata of the wrong Python type."""
     for p, s in zip(op.operands, spec, strict=False):
@@ -48,12 +54,11 @@ def check_arguments(op: Op, spec: Any, static: Any) -> None:
 
 
 def _check_sequence(op: Op, p: Param, spec: Any) -> None:
+    if not isinstance(spec, tuple):
+        raise wrong_argument(op, p, "Tensor")
     for i, s in enumerate(spec):
         if s is None or isinstance(s, type):
-            raise TypeError(
-                f"expected Tensor as element {i} in argument {op.params.index(p)}, but got "
-                f"{'NoneType' if s is None else s.__name__}"
-            )
+            raise wrong_element(op, p, i, "NoneType" if s is None else s.__name__)
 
 
 def _fits(kind: str, value: Any) -> bool:

@@ -49,6 +49,18 @@ def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 
 Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
+
+
+def _invert(self: Any) -> Any:
+    """~x: not for bools, every bit turned for integers."""
+    if not self._value.aval.dtype.is_integral:
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
+    return derived["bitwise_not"](self)
+
+
+Tensor.__invert__ = _invert  # type: ignore[attr-defined, method-assign]
 Tensor.__idiv__ = Tensor.__itruediv__  # type: ignore[attr-defined]
 
 

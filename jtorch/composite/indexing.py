@@ -147,7 +147,7 @@ def _quantiles(name: str, ignore_nan: bool) -> Any:
     ) -> Any:  # fmt: skip
         if not isinstance(q, TensorBase):
             if not 0 <= q <= 1:
-                raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
+                raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
             q = from_host(np.asarray(q, input.dtype.np), input)
         elif _known_outside(q):
             raise RuntimeError(f"{name}() q values must be in the range [0, 1]")

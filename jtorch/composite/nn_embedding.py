@@ -9,6 +9,7 @@ from .._engine.backward import modes
 from .._functions import NAMESPACES, composite, derived
 from .._gate import put
 from ..autograd.grad_mode import no_grad
+from .bounds import first_outside
 from .nn_range import check_lookup
 
 
@@ -146,6 +147,10 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     if num_classes == 0:
         raise RuntimeError("Class values must be smaller than num_classes." if tensor.numel() else
                            "Can not infer total number of classes from empty tensor.")  # fmt: skip
+    if first_outside(tensor, 0, 2**63 - 1) is not None:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes > 0 and first_outside(tensor, 0, num_classes) is not None:
+        raise RuntimeError("Class values must be smaller than num_classes.")
     if num_classes == -1:
         if tensor.numel() == 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")

@@ -375,6 +375,11 @@ def column_stack(tensors: Any, *, out: Any = None) -> Any:
 
 
 def _given(name: str, tensors: Any) -> list[Any]:
+    if not isinstance(tensors, tuple | list):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
     found = tensors_of(name, (tensors,))
     if not found:
         raise RuntimeError(f"{name} expects a non-empty TensorList")

@@ -168,7 +168,7 @@ def inner(a: Any, b: Any) -> None:
 
 def outer(a: Any, b: Any) -> None:
     """What torch demands of `outer`."""
-    _vector("outer", "input", a)
+    _vector("outer", "self", a)
     _vector("outer", "vec2", b)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from .._engine.strides import reshape_strides
-from ._define import Array, View, op
+from ._define import Array, Dims, Ints, View, op
 from ._dims import one, several
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
@@ -121,7 +121,7 @@ def _host_permute(array: Any, static: Any) -> Any:
 
 @op(linear=True, check=_check_permute, view=View(_strided_permute, _write_permute),
     namespaces=(), host=_host_permute)  # fmt: skip
-def permute(input: Array, dims: Any) -> Any:
+def permute(input: Array, dims: Ints) -> Any:
     """Dimensions in another order, as a view."""
     return jnp.transpose(input, _order(dims, input.ndim))
 
@@ -186,7 +186,7 @@ def _host_squeeze(array: Any, static: Any) -> Any:
 
 
 @op(linear=True, view=View(_strided_squeeze, _like_base), host=_host_squeeze)
-def squeeze(input: Array, dim: Any = None) -> Any:
+def squeeze(input: Array, dim: Dims | None = None) -> Any:
     """Without the dimensions of size one (or without those of `dim`), as a view."""
     return input.reshape([input.shape[d] for d in _squeezed(input.shape, dim)])
 
