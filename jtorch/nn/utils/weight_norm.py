@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypeVar
 
+from ..._functions import composite
 from ...tensor import Tensor
 from ..module import Module
 from ..parameter import Parameter, is_lazy
@@ -12,12 +13,19 @@ from ..parameter import Parameter, is_lazy
 _M = TypeVar("_M", bound=Module)
 
 
+@composite("torch")
 def norm_except_dim(v: Tensor, pow: float = 2, dim: int = 0) -> Tensor:
     """The norm of each slice along `dim`, in a shape that broadcasts; dim=-1 for the whole."""
     if dim == -1:
         return v.norm(pow)
     others = tuple(d for d in range(v.dim()) if d != dim % v.dim())
     return v.norm(pow, dim=others, keepdim=True) if others else v.norm(pow, dim=(), keepdim=True)
+
+
+@composite("torch")
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """g * v / |v|, the norm taken of each slice along `dim`."""
+    return v * (g / norm_except_dim(v, 2, dim))
 
 
 class WeightNorm:
@@ -31,7 +39,7 @@ class WeightNorm:
         """g * v / |v|."""
         g = getattr(module, self.name + "_g")
         v = getattr(module, self.name + "_v")
-        return v * (g / norm_except_dim(v, 2, self.dim))
+        return _weight_norm(v, g, self.dim)
 
     @staticmethod
     def apply(module: Module, name: str, dim: int | None) -> WeightNorm:
