@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ._define import Array, Promote, op
 from ._dims import one, several
+from .linalg_svd import singular_values
 
 
 def magnitude(x: Any) -> Any:
@@ -94,7 +95,7 @@ def _nuclear(x: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
         raise RuntimeError(f"linalg.matrix_norm: The input tensor must have at least 2 dimensions, "
                            f"got {len(dims)}")  # fmt: skip
     moved = jnp.moveaxis(x, dims, (-2, -1))
-    total = jnp.sum(jnp.linalg.svd(moved, compute_uv=False), -1)
+    total = jnp.sum(singular_values(moved), -1)
     return jnp.expand_dims(total, dims) if keepdim else total
 
 
