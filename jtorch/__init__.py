@@ -38,6 +38,7 @@ from . import special as special
 from . import storage as storage
 from . import utils as utils
 from . import version as version
+from . import vision as vision
 from ._absent import module_attribute as __getattr__
 from ._compile import compile as compile
 from ._engine import dtype as _dtype
