@@ -17,7 +17,8 @@ def compile(
     """
     if fullgraph:
         raise NotImplementedError(
-            "torch.compile(fullgraph=True): jtorch runs past syncs; drop the flag, and see them with "
+            "torch.compile(fullgraph=True): jtorch runs past syncs; drop the flag, and see them "
+            "with "
             "jtorch.report()."
         )
     if model is None:

@@ -14,8 +14,10 @@ def check() -> None:
     except importlib.metadata.PackageNotFoundError:
         return
     raise ImportError(
-        f"The distribution 'jtorch' {other.version} (Jittor's) is installed in this environment. It "
-        "uses the import name `jtorch` too and brings a fake `torch`, so neither can be trusted here. "
+        f"The distribution 'jtorch' {other.version} (Jittor's) is installed in this environment. "
+        "It "
+        "uses the import name `jtorch` too and brings a fake `torch`, so neither can be trusted "
+        "here. "
         "Run `pip uninstall jtorch` and install jtorch-xla again."
     )
 

@@ -1,8 +1,9 @@
 """`TensorBase` and `apply`: the one gate that joins the op table to the machine.
 
-A tensor is a cell (`_storage`), a chain of view steps to it (`_chain`, None for the whole cell), and
-its place in the graph: `_edge_` of a result, `_req` of a leaf. A differentiable view also knows the
-tensor it is a view of (`_base`, `_base_chain`), and re-reads value and edge when the base has moved on.
+A tensor is a cell (`_storage`), a chain of view steps to it (`_chain`, None for the whole cell),
+and its place in the graph: `_edge_` of a result, `_req` of a leaf. A differentiable view also knows
+the tensor it is a view of (`_base`, `_base_chain`), and re-reads value and edge when the base has
+moved on.
 """
 
 from __future__ import annotations
@@ -246,7 +247,9 @@ def _freeze(x: Any) -> Any:
 def dual_call(
     op: Op, operands: tuple[Any, ...], static: tuple[Any, ...]
 ) -> tuple[Any, list[Dual], Any]:
-    """Record one op on tensors and numbers; returns its signature, result duals and flat operands."""
+    """Record one op on tensors and numbers; returns its signature, result duals and
+    flat operands.
+    """
     if _tensor_classes.issuperset(map(type, operands)):
         tensors: Any = operands
         flat = [t._storage.value if t._chain is None else t._value for t in operands]
@@ -281,7 +284,9 @@ def dual_call(
 
 
 def _sorted_out(op: Op, operands: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...], list[Any]]:
-    """Operands of all kinds as flat values and numbers, their spec, and the tensors (None: a number)."""
+    """Operands of all kinds as flat values and numbers, their spec, and the tensors
+    (None: a number).
+    """
     flat: list[Any] = []
     spec: list[Any] = []
     tensors: list[Any] = []
@@ -411,7 +416,8 @@ def put(t: Any, new: Dual, what: str = "") -> None:
         common = broadcast_shapes(mine.shape, value.aval.shape)
         if common != mine.shape:
             raise RuntimeError(
-                f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(common)}"
+                f"output with shape {list(mine.shape)} doesn't match the broadcast shape "
+                f"{list(common)}"
             )
         new = expand(new, mine.shape)
     tracked = modes.grad and (new[1] is not None or _has_history(t))

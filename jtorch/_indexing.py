@@ -78,7 +78,8 @@ def _write(target: Any, new: Any) -> None:
         a != b and a != 1 for a, b in zip(reversed(shape), reversed(want), strict=False)
     ):
         raise RuntimeError(
-            f"The expanded size of the tensor ({want[-1] if want else 1}) must match the existing size "
+            f"The expanded size of the tensor ({want[-1] if want else 1}) must match the "
+            "existing size "
             f"({shape[-1] if shape else 1}) at non-singleton dimension {max(len(want) - 1, 0)}.  "
             f"Target sizes: {list(want)}.  Tensor sizes: {list(shape)}"
         )
@@ -151,7 +152,8 @@ def parse(t: Any, index: Any) -> tuple[Any, tuple[Any, ...], list[Any] | None]:
 
     spec, one entry per dimension of the source or None-index: ('i',) an int taken from the numbers;
     ('s', None) all; ('s', length, step) a slice whose start is taken from the numbers; ('n',) a new
-    dimension. Index tensors line up with the dimensions of the viewed result; None where it is kept.
+    dimension. Index tensors line up with the dimensions of the viewed result; None where it is
+    kept.
     """
     shape = t._value.aval.shape
     items = list(index) if isinstance(index, tuple) else [index]
@@ -274,7 +276,8 @@ def _check_tensor(item: Any, shape: tuple[int, ...], dim: int) -> int:
     for k, size in enumerate(aval.shape):
         if size != shape[dim + k]:
             raise IndexError(
-                f"The shape of the mask {list(aval.shape)} at index {k} does not match the shape of "
+                f"The shape of the mask {list(aval.shape)} at index {k} does not match the shape "
+                "of "
                 f"the indexed tensor {list(shape)} at index {dim + k}"
             )
     return aval.ndim

@@ -1,4 +1,6 @@
-"""A Python function over tensors as one recorded op: what checkpoint, vmap and jvp have in common."""
+"""A Python function over tensors as one recorded op: what checkpoint, vmap and jvp have
+in common.
+"""
 
 from __future__ import annotations
 

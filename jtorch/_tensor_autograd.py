@@ -286,7 +286,8 @@ def seed(t: Any, gradient: Any) -> Dual:
         return recorder.record(sig, (value,))[0], None
     if gradient._value.aval.shape != value.aval.shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a "
+            f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] "
+            "has a "
             f"shape of {t.shape}."
         )
     return unwrap(gradient)

@@ -10,7 +10,7 @@ from . import _gate
 from ._engine import dtype as _dtype
 from ._engine import executor, recorder
 from ._engine.value import Value, from_array
-from ._gate import TensorBase, wrap
+from ._gate import TensorBase, alias, wrap
 from ._tensor_str import tensor_str
 
 
@@ -43,12 +43,14 @@ class PythonMixin(TensorBase):
             return self.detach().cpu().numpy()  # type: ignore[attr-defined, no-any-return]
         if self._edge() is not None:
             raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
             )
         aval = self._value.aval
         if aval.place.device.type != "cpu":
             raise TypeError(
-                f"can't convert {aval.place.device} device type tensor to numpy. Use Tensor.cpu() to "
+                f"can't convert {aval.place.device} device type tensor to numpy. Use "
+                "Tensor.cpu() to "
                 "copy the tensor to host memory first."
             )
         if aval.dtype is _dtype.bfloat16 or aval.dtype.name.startswith("float8"):
@@ -147,6 +149,12 @@ class PythonMixin(TensorBase):
             return tensor_str(None, value.aval.dtype, size=value.aval.shape, **shown)
         return tensor_str(self._numpy("print"), value.aval.dtype, **shown)
 
+    def __copy__(self) -> Any:
+        new = alias(self, type(self))
+        new._req, new._grad = self._req, None
+        new.__dict__.update(self.__dict__)
+        return new
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
             return memo[id(self)]
@@ -157,7 +165,7 @@ class PythonMixin(TensorBase):
                 "because of a torch.nn.utils.weight_norm usage, see "
                 "https://github.com/pytorch/pytorch/pull/103001"
             )
-        new = wrap(_copied(self._value), None, type(self))
+        new = _on_copied_storage(self, memo)
         new._req = self._req
         memo[id(self)] = new
         if self._grad is not None:
@@ -172,6 +180,20 @@ class PythonMixin(TensorBase):
         value = self._numpy("pickle")
         place = self._value.aval.place.device
         return _rebuild, (type(self), np.array(value), str(place), self._req, dict(self.__dict__))
+
+
+def _on_copied_storage(t: Any, memo: dict[int, Any]) -> Any:
+    """The same part of a copy of the storage; tensors that shared the storage share the copy."""
+    storage = memo.get(id(t._storage))
+    new = wrap(_copied(t._storage.value), None, type(t))
+    if storage is None:
+        memo[id(t._storage)] = new._storage
+    else:
+        new._storage = storage
+    if t._chain:
+        new._chain = tuple(t._chain)
+        new._refresh()
+    return new
 
 
 def _copied(value: Value) -> Value:

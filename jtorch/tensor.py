@@ -63,7 +63,8 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
         if not -len(shape) <= dim < len(shape):
             n = max(len(shape), 1)
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got "
+                f"{dim})"
             )
         return shape[dim]
 

@@ -309,7 +309,8 @@ class Grammar:
             f"scatter_add_({d}, {where}, {name})",
             f"scatter_add_({d}, {where}, {name} * 2)",
             f"scatter_reduce_({d}, {where}, {name}.detach(), '{self.pick('sum', 'amax', 'amin')}')",
-            f"index_put_((m.tensor({first}, dtype=m.int64),), m.tensor(2).to({name}.dtype), accumulate={self.pick(True, False)})",
+            f"index_put_((m.tensor({first}, dtype=m.int64),), m.tensor(2).to({name}.dtype), "
+            f"accumulate={self.pick(True, False)})",
             f"masked_scatter_({name} > 0, {name}.detach() + 1)",
             "tril_()",
             "triu_()",
@@ -432,13 +433,15 @@ class Grammar:
             f"{source}.register_hook(lambda g: g * 2)",
             f"{source}.retain_grad()",
             f"{source}.register_hook(lambda g: None)",
-            f"{source}.register_post_accumulate_grad_hook(lambda p: None if p.grad.mul_(2) is None else None)",
+            f"{source}.register_post_accumulate_grad_hook(lambda p: None if p.grad.mul_(2) is "
+            "None else None)",
             self.settled(
                 f"m.autograd.grad({loss}, {other}, allow_unused=True, retain_graph=True)[0]"
             ),
             self.settled(f"m.autograd.grad({loss}, {other}, retain_graph=True)[0]"),
             self.settled(
-                f"m.autograd.grad(({source} * {source}).sum(), {other}, create_graph=True, allow_unused=True)[0]"
+                f"m.autograd.grad(({source} * {source}).sum(), {other}, create_graph=True, "
+                "allow_unused=True)[0]"
             ),
             f"{source}.sum().backward()"
             if self.inside

@@ -39,7 +39,8 @@ class device:
             )
         if number is not None and index is not None:
             raise RuntimeError(
-                f"type (string) must not include an index because index was passed explicitly: {type}"
+                "type (string) must not include an index because index was passed explicitly: "
+                f"{type}"
             )
         self.type, self.index = name, index if number is None else int(number)
 
@@ -127,7 +128,8 @@ def _accelerator_place(index: int) -> Place:
     found = accelerators()
     if not found:
         raise RuntimeError(
-            "No accelerator is available to JAX in this process: jtorch's 'cuda' names a GPU or TPU. "
+            "No accelerator is available to JAX in this process: jtorch's 'cuda' names a GPU or "
+            "TPU. "
             "Use device='cpu', or `torch.device('cuda' if torch.cuda.is_available() else 'cpu')`."
         )
     if index >= len(found):

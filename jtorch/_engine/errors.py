@@ -109,7 +109,8 @@ def wrap_dim(dim: int, ndim: int) -> int:
     size = max(ndim, 1)
     if not -size <= dim < size:
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got "
+            f"{dim})"
         )
     return dim + size if dim < 0 else dim
 

@@ -68,7 +68,8 @@ def check_allowed(what: str) -> None:
     """Refuse what needs XLA in a worker: its threads are not there, and it would wait for ever."""
     if _process == ALWAYS:
         raise RuntimeError(
-            f"{what} in a DataLoader worker: a forked process must not use JAX or an accelerator. Do "
+            f"{what} in a DataLoader worker: a forked process must not use JAX or an "
+            "accelerator. Do "
             "this in the training loop, on the batch; or set num_workers=0."
         )
 
@@ -86,8 +87,10 @@ def run(sig: Signature, flat: Any) -> list[Value] | None:
         if level() != ALWAYS:
             return None
         raise RuntimeError(
-            f"{sig.op.name}: {e}. A DataLoader worker runs ops with NumPy, because a forked process "
-            "must not use JAX. Do this step in the training loop, use NumPy for it, or set num_workers=0."
+            f"{sig.op.name}: {e}. A DataLoader worker runs ops with NumPy, because a forked "
+            "process "
+            "must not use JAX. Do this step in the training loop, use NumPy for it, or set "
+            "num_workers=0."
         ) from None
 
 

@@ -31,8 +31,8 @@ class Program:
     """
 
     __slots__ = (
-        "backward", "code", "foreign", "grads", "last", "leaf_bytes", "leaf_index", "leaves", "line",
-        "lines", "mark", "next_check", "numbers", "outs", "owner", "place", "starts",
+        "backward", "code", "foreign", "grads", "last", "leaf_bytes", "leaf_index", "leaves",
+        "line", "lines", "mark", "next_check", "numbers", "outs", "owner", "place", "starts",
     )  # fmt: skip
 
     def __init__(self, place: Any, next_check: int) -> None:

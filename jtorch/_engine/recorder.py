@@ -90,7 +90,8 @@ def note_write(storage: Any) -> None:
 
 
 def region_operands(flat: Any, edges: Any) -> Any:
-    """The operands of a tracked op, while some region is recorded: it keeps the edges of outside values.
+    """The operands of a tracked op, while some region is recorded: it keeps the edges of outside
+    values.
 
     JAX differentiates a region as a whole: where the graph has no edge (`detach`, `no_grad`), a
     barrier tells JAX so.
@@ -263,7 +264,8 @@ def concrete(v: Value, reason: str) -> Any:
         if _local.region:
             raise RuntimeError(
                 f"{reason}: the value of a tensor is asked for inside a function that is being "
-                "compiled (a region such as vmap, checkpoint or DataParallel), where tensors have no "
+                "compiled (a region such as vmap, checkpoint or DataParallel), where tensors "
+                "have no "
                 "values yet. Use torch.where or masks in place of Python control flow on values."
             )
         _run_owner(v, reason)

@@ -37,8 +37,9 @@ class Signature:
     """
 
     __slots__ = (
-        "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask", "name",
-        "numbers", "op", "outs", "place", "pull_all", "saves", "single", "special", "static", "tracked",
+        "_residuals", "_vjps", "counts", "differentiable", "eager", "flat", "fn", "id", "mask",
+        "name", "numbers", "op", "outs", "place", "pull_all", "saves", "single", "special",
+        "static", "tracked",
     )  # fmt: skip
 
     def __init__(
@@ -146,18 +147,17 @@ def _make_residual(
 
         flat = (*kept, *(sig.outs[i] for i in given))
         grads = tuple(sig.flat[i] for i in needs)
-        return Signature(_vjp_op(sig.op), (sig.static, needs, given), flat, pull, grads, False, sig.place,
-                         f"{sig.name}_vjp")  # fmt: skip
+        static = (sig.static, needs, given)
+        name = f"{sig.name}_vjp"
+        return Signature(_vjp_op(sig.op), static, flat, pull, grads, False, sig.place, name)
 
     return first, functools.cache(make_pull)
 
 
 def stand_ins(flat: Spec) -> list[Any]:
     """What JAX needs to know of flat operands to infer shapes."""
-    return [
-        jax.ShapeDtypeStruct(a.shape, a.np) if isinstance(a, Aval) else jax.ShapeDtypeStruct((), NUMBERS[a])
-        for a in flat
-    ]  # fmt: skip
+    kinds = [(a.shape, a.np) if isinstance(a, Aval) else ((), NUMBERS[a]) for a in flat]
+    return [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds]
 
 
 def _make_vjp(sig: Signature, needs: tuple[int, ...], given: tuple[int, ...]) -> Signature:
@@ -350,4 +350,9 @@ def _item(a: Any) -> tuple[Any, str]:
     return _NUMBER_DTYPE[a], "number"
 
 
-_NUMBER_DTYPE = {bool: _dtype.bool_, int: _dtype.int64, float: _dtype.float64, complex: _dtype.complex128}  # fmt: skip
+_NUMBER_DTYPE = {
+    bool: _dtype.bool_,
+    int: _dtype.int64,
+    float: _dtype.float64,
+    complex: _dtype.complex128,
+}

@@ -41,7 +41,8 @@ def _jvp(
     directions, directions_spec = tree_flatten(tangents)
     if spec != directions_spec:
         raise RuntimeError(
-            f"{_JVP}: Expected primals and tangents to have the same python structure. For example, "
+            f"{_JVP}: Expected primals and tangents to have the same python structure. For "
+            "example, "
             "if primals is a tuple of 3 tensors, tangents also must be. Got primals with structure "
             f"{spec} and tangents with structure {directions_spec}"
         )
@@ -59,7 +60,8 @@ def _jvp(
         for o in flat:
             if not is_tensor(o):
                 raise RuntimeError(
-                    f"{_JVP}: expected f(*args) to return only tensors, got unsupported type {type(o)}"
+                    f"{_JVP}: expected f(*args) to return only tensors, got unsupported type "
+                    f"{type(o)}"
                 )
         extra, aux_spec = tree_flatten(aux)
         shape.append((flat, out_spec, extra, aux_spec))
@@ -132,7 +134,9 @@ def _check_pairs(primals: list[Any], tangents: list[Any]) -> None:
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """(result, function from tangents to the result's derivative).  Source: torch.func.linearize."""
+    """(result, function from tangents to the result's derivative).  Source:
+    torch.func.linearize.
+    """
     if not primals:
         raise RuntimeError("linearize: Expected at least one primal.")
     zeros = tree_map(lambda x: zeros_like(x.detach()), primals)

@@ -153,12 +153,14 @@ def _check_outputs(outputs: list[Any]) -> None:
     what = "vjp(f, *primals)"
     if not outputs or outputs == [None]:
         raise RuntimeError(
-            f"{what}: Expected f to be a function that has non-empty output (got output = {outputs})"
+            f"{what}: Expected f to be a function that has non-empty output (got output = "
+            f"{outputs})"
         )
     for o in outputs:
         if not is_tensor(o):
             raise RuntimeError(
-                f"{what}: expected f(*primals) to return only tensors, got unsupported type {type(o)}"
+                f"{what}: expected f(*primals) to return only tensors, got unsupported type "
+                f"{type(o)}"
             )
         if not differentiable(o._value.aval):
             raise RuntimeError(

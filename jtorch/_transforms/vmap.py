@@ -70,7 +70,8 @@ class _Call:
         self.func, self.in_dims, self.out_dims, self.kwargs = func, in_dims, out_dims, kwargs
         if not isinstance(in_dims, int | tuple):
             raise ValueError(
-                f"vmap({name_of(func)}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be "
+                f"vmap({name_of(func)}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to "
+                "be "
                 "int or a (potentially nested) tuple matching the structure of inputs, got: "
                 f"{type(in_dims)}."
             )
@@ -189,7 +190,8 @@ class _Call:
         name = name_of(self.func)
         if spread is None:
             raise ValueError(
-                f"vmap({name}, ..., out_dims={self.out_dims})(<inputs>): out_dims is not compatible "
+                f"vmap({name}, ..., out_dims={self.out_dims})(<inputs>): out_dims is not "
+                "compatible "
                 f"with the structure of `outputs`. out_dims has structure "
                 f"{tree_flatten(self.out_dims)[1]} but outputs has structure {spec}."
             )

@@ -113,7 +113,9 @@ class FunctionNode(Node):
 
 
 class Function:
-    """Subclass with static `forward(ctx, ...)` (or `forward(...)` and `setup_context`) and `backward`."""
+    """Subclass with static `forward(ctx, ...)` (or `forward(...)` and `setup_context`)
+    and `backward`.
+    """
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -131,7 +133,8 @@ class Function:
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The user's gradient."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function "
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function "
             "to use it with backward mode AD."
         )
 

@@ -204,7 +204,8 @@ def _scalar(func: Callable[..., Any], name: str) -> Callable[..., Any]:
             raise RuntimeError(f"The function given to {name} should return a single Tensor")
         if outputs[0].numel() != 1:
             raise RuntimeError(
-                f"The Tensor returned by the function given to {name} should contain a single element"
+                f"The Tensor returned by the function given to {name} should contain a single "
+                "element"
             )
         return outputs[0].squeeze()
 

@@ -180,7 +180,8 @@ def _fit(new: Any, shape: tuple[int, ...]) -> Any:
         a not in (1, b) for a, b in zip(new.shape[::-1], shape[::-1], strict=False)
     ):
         raise ValueError(
-            f"shape mismatch: value tensor of shape {list(new.shape)} cannot be broadcast to indexing "
+            f"shape mismatch: value tensor of shape {list(new.shape)} cannot be broadcast to "
+            "indexing "
             f"result of shape {list(shape)}"
         )
     return new

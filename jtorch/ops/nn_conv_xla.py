@@ -185,12 +185,22 @@ def _transposed_forward(x: Any, w: Any, *settings: Any) -> Any:
     return _transposed_xla(x, w, *settings), (x, w)
 
 
+def _without_excess(ct: Any, stride: Ints, padding: Ints, extra: Ints) -> tuple[Any, Sides]:
+    """Sides that give as many windows as x has elements, where output_padding reaches a stride."""
+    sides = []
+    for d, (s, p, e) in enumerate(zip(stride, padding, extra, strict=True), 2):
+        right = p - e // s * s
+        ct = lax.slice_in_dim(ct, 0, ct.shape[d] + min(right, 0), axis=d)
+        sides.append((p, max(right, 0)))
+    return ct, tuple(sides)
+
+
 def _transposed_backward(
     stride: Ints, padding: Ints, extra: Ints, dilation: Ints, groups: int, kept: Any, ct: Any
 ) -> Any:
     """A convolution of the cotangent, and the weight gradient with the two sides exchanged."""
     x, w = kept
-    sides = tuple((p, p) for p in padding)
+    ct, sides = _without_excess(ct, stride, padding, extra)
     back = convolve(ct, w, stride, sides, dilation, groups)
     return back, _weight_gradient(ct, x, w.shape, stride, sides, dilation, groups)
 

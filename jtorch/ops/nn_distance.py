@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from ._define import Array, Promote, Scalar, op
+from ._dims import one
 from .nn_common import floats_only, not_implemented
 from .nn_math import norm_of, safe_sqrt
 
@@ -28,6 +29,8 @@ def _similar_check(x1: Any, x2: Any, eps: Any, *, dim: int) -> None:
 def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: Scalar = 1e-8) -> Any:
     """Cosine of the angle between vectors along `dim`; norms are at least eps."""
     x1, x2 = jnp.broadcast_arrays(x1, x2)
+    if not x1.ndim:
+        return cosine_similarity(x1.reshape(1), x2.reshape(1), one(dim, 0), eps)
     n1 = safe_sqrt(jnp.sum(x1 * x1, axis=dim, keepdims=True))
     n2 = safe_sqrt(jnp.sum(x2 * x2, axis=dim, keepdims=True))
     return jnp.sum((x1 / _floored(n1, eps)) * (x2 / _floored(n2, eps)), axis=dim)
