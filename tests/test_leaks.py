@@ -22,7 +22,7 @@ from jtorch._engine.value import Value
 from jtorch._gate import TensorBase
 from jtorch.utils.checkpoint import checkpoint
 
-STEPS = int(os.environ.get("JTORCH_LEAK_STEPS", "1200"))  # a whole number of periods of six
+STEPS = int(os.environ.get("JTORCH_LEAK_STEPS", "600"))  # a whole number of periods of six
 WATCHED = (TensorBase, Value, Storage, Node, Program)
 
 
@@ -86,9 +86,9 @@ class Loop:
 def census():
     gc.collect()
     return Counter(
-        next(c.__name__ for c in WATCHED if isinstance(o, c))
+        next(c.__name__ for c in WATCHED if issubclass(type(o), c))
         for o in gc.get_objects()
-        if isinstance(o, WATCHED)
+        if issubclass(type(o), WATCHED)
     )
 
 
@@ -109,7 +109,7 @@ def test_a_long_mixed_loop_holds_what_it_held_at_the_start():
     assert after.pop("Program") <= objects.pop("Program") + 3
     assert after == objects
     assert held_after <= held
-    assert loop.seen == STEPS
+    assert loop.seen == STEPS + STEPS // 6  # the gradient of a gradient calls it once more
 
 
 @pytest.fixture
