@@ -112,6 +112,8 @@ def test_every_way_to_compute_a_convolution(shape, kernel, settings):
         (2, {"stride": (2, 1), "padding": 1, "dilation": 2}),
         (2, {"stride": (3, 2)}),
         (2, {"groups": 4, "stride": 2}),
+        (1, {"stride": 2, "padding": 1, "output_padding": 2, "dilation": 4}),
+        (2, {"stride": (3, 2), "padding": (1, 3), "output_padding": (2, 3), "dilation": 4}),
     ],
 )
 def test_transposed_convolution(n, settings):
@@ -283,6 +285,7 @@ def test_losses_of_pairs(name):
         lambda m, F, x, t, v: F.triplet_margin_loss(x, t, v, swap=True),
         lambda m, F, x, t, v: F.triplet_margin_with_distance_loss(x, t, v),
         lambda m, F, x, t, v: F.cosine_similarity(x, t),
+        lambda m, F, x, t, v: F.cosine_similarity(x[0, 0], t[0, 0], dim=0),
         lambda m, F, x, t, v: F.pairwise_distance(x, t, 1.0),
         lambda m, F, x, t, v: F.pdist(x),
         lambda m, F, x, t, v: F.soft_margin_loss(x, t.sign().detach()),
