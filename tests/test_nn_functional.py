@@ -286,6 +286,7 @@ def test_losses_of_pairs(name):
         lambda m, F, x, t, v: F.triplet_margin_with_distance_loss(x, t, v),
         lambda m, F, x, t, v: F.cosine_similarity(x, t),
         lambda m, F, x, t, v: F.cosine_similarity(x[0, 0], t[0, 0], dim=0),
+        lambda m, F, x, t, v: F.normalize(x[0, 0], dim=-1) * x[0, 1],
         lambda m, F, x, t, v: F.pairwise_distance(x, t, 1.0),
         lambda m, F, x, t, v: F.pdist(x),
         lambda m, F, x, t, v: F.soft_margin_loss(x, t.sign().detach()),

@@ -74,5 +74,7 @@ def pdist(input: Array, p: float = 2.0) -> Any:
 )
 def _normalize(input: Array, eps: Scalar, p: float, dim: Any) -> Any:
     """input divided by its p-norm along `dim`, at least eps."""
+    if not input.ndim:
+        return _normalize(input.reshape(1), eps, p, one(dim, 0)).reshape(())
     n = norm_of(input, float(p), dim, True)
     return input / jnp.where(n >= eps, n, jnp.full_like(n, eps))
