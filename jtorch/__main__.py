@@ -13,7 +13,8 @@ from typing import Any
 _CACHE_BYTES = 4 << 30
 _USAGE = """jtorch [options] script.py [args ...]
        jtorch [options] -m module [args ...]
-       jtorch [options] -c code [args ...]"""
+       jtorch [options] -c code [args ...]
+       jtorch parity [--steps N] script.py [args ...]"""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +55,12 @@ def split(argv: list[str]) -> tuple[list[str], str, list[str]]:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    ours, kind, rest = split(sys.argv[1:] if argv is None else argv)
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["parity"]:
+        from . import _parity
+
+        sys.exit(_parity.main(argv[1:]))
+    ours, kind, rest = split(argv)
     options = _parser().parse_args(ours)
     if options.device:
         import jax

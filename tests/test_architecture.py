@@ -24,7 +24,7 @@ LAYERS: dict[int, str] = {
           _engine.rng""",
     3: "ops ops.*",
     4: "tensor _gate _indexing _layout _size _tensor_*",
-    6: "__init__ __main__ _alias _check",
+    6: "__init__ __main__ _alias _check _parity _parity_record",
     5: "*",  # everything else a user calls
 }
 
