@@ -245,3 +245,34 @@ def test_garbage_in_the_padding_reaches_nothing():
         padded.sum().backward()
         grads.append(array(net.weight_ih_l0.grad))
     np.testing.assert_allclose(grads[1], grads[0])
+
+
+def test_padding_beyond_the_longest_sequence_changes_nothing():
+    results = []
+    for m, rnn in ((torch, their_rnn), (jtorch, our_rnn)):
+        m.manual_seed(1)
+        net = m.nn.LSTM(3, 4, num_layers=2, bidirectional=True)
+        x = m.tensor(floats(9, 3, 3)).requires_grad_()
+        packed = rnn.pack_padded_sequence(x, m.tensor([2, 4, 1]), enforce_sorted=False)
+        output, (h, c) = net(packed)
+        padded, lengths = rnn.pad_packed_sequence(output, total_length=6)
+        (padded * padded).sum().backward()
+        results.append([padded, lengths, h, c, x.grad, net.weight_hh_l0_reverse.grad])
+    for theirs, ours in zip(*results, strict=True):
+        close(ours, theirs)
+
+
+def test_a_parametrized_weight_is_used():
+    from jtorch.nn.utils import parametrizations, prune
+
+    net, x = jtorch.nn.LSTM(3, 4), jtorch.tensor(floats(5, 2, 3))
+    expected = net(x)[0]
+    parametrizations.weight_norm(net, "weight_hh_l0")
+    out = net(x)[0]
+    close(out, expected)
+    out.sum().backward()
+    assert net.parametrizations.weight_hh_l0.original0.grad is not None
+    prune.l1_unstructured(net, "weight_ih_l0", 48)
+    prune.l1_unstructured(net, "bias_ih_l0", 16)
+    prune.l1_unstructured(net, "bias_hh_l0", 16)
+    assert float(net(x)[0].abs().sum()) == 0

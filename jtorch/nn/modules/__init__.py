@@ -5,6 +5,7 @@ from types import ModuleType
 
 from .. import (
     _ntuple,
+    _transformer_stacks,
     activation,
     adaptive,
     containers,
@@ -55,7 +56,7 @@ _CONTENT = {
     "pooling": (pooling,),
     "rnn": (recurrent, recurrent_cells),
     "sparse": (sparse,),
-    "transformer": (transformer_layers, transformer),
+    "transformer": (transformer_layers, _transformer_stacks, transformer),
     "upsampling": (upsampling,),
     "utils": (_ntuple,),
 }
