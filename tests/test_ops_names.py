@@ -230,3 +230,20 @@ def test_grouped_mm(left, right, ends) -> None:
         found.append([t.detach().numpy() for t in (out, a.grad, b.grad)])
     for want, got in zip(*found, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+NATIVE = """
+m.native_layer_norm(x, (4,), None, None, 1e-5)
+m.native_layer_norm(x, (3, 4), m.full((3, 4), 2.0), m.ones(3, 4), 1e-5)
+m.native_group_norm(x.reshape(1, 4, 3), None, None, 1, 4, 3, 2, 1e-5)
+m.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)
+m.native_batch_norm(x, None, None, m.zeros(4), m.ones(4), False, 0.1, 1e-5)
+m.native_dropout(x, 0.3, False)
+[m.manual_seed(3) and 0, m.native_dropout(x, 0.3, True)]
+m.embedding_renorm_(x, m.tensor([0, 2, 2]), 1.0, 2.0)
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("expression", NATIVE)
+def test_atens_own_names(expression: str) -> None:
+    check_value(expression)

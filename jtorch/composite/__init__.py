@@ -20,6 +20,7 @@ from . import linalg_lowrank as linalg_lowrank
 from . import linalg_removed as linalg_removed
 from . import linalg_solve as linalg_solve
 from . import matmul as matmul
+from . import native as native
 from . import new_methods as new_methods
 from . import nn_activation as nn_activation
 from . import nn_attention as nn_attention
