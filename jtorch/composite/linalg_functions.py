@@ -40,7 +40,7 @@ def norm(
             f"{A.dim()}D."
         )
     if isinstance(ord, str):
-        if dims is None and A.dim() > 2:
+        if dims is None and A.dim() not in (1, 2):
             raise RuntimeError(
                 "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
                 f"{A.dim()}D."

@@ -47,10 +47,11 @@ def _check_vector(x: Any, *, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> N
                 f"{name} cannot compute the {words} norm on an empty tensor because the operation "
                 "does not have an identity"
             )
-        for d in dims:
+        given = (dim,) if isinstance(dim, int) else dim
+        for d, asked in zip(dims, given, strict=True):
             if x.shape[d] == 0:
                 raise RuntimeError(
-                    f"{name} cannot compute the {words} norm on the dimension {d}because this "
+                    f"{name} cannot compute the {words} norm on the dimension {asked}because this "
                     "dimension is empty and the operation does not have an identity"
                 )
     _dtype_fits(x, dtype, name)
@@ -81,17 +82,32 @@ def _known(ord: Any) -> bool:
 
 def _check_matrix(A: Any, *, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> None:
     name = "linalg.matrix_norm"
-    checks.matrices(A, name)
-    checks.floating(A, name, low=ord not in ("nuc", 2, -2))
-    dims = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
-    if len(dims) != 2:
-        raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {', '.join(str(d) for d in dims)}")
+    if not isinstance(dim, tuple | list):
+        raise TypeError(
+            "linalg_matrix_norm(): argument 'dim' (position 3) must be tuple of ints, not "
+            f"{type(dim).__name__}"
+        )
     if not _known(ord):
         raise RuntimeError(f"{name}: Order {_number(ord)} not supported.")
+    checks.matrices(A, name)
+    checks.floating(A, name, low=ord not in ("nuc", 2, -2))
+    dims = tuple(dim)
+    if len(dims) != 2:
+        raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {', '.join(str(d) for d in dims)}")
     _dtype_fits(A, dtype, name)
     wrapped = [several(d, A.ndim)[0] for d in dims]
     if wrapped[0] == wrapped[1]:
         raise RuntimeError(f"{name}: dims must be different. Got ({wrapped[0]}, {wrapped[1]})")
+    _has_minimum(A, ord, wrapped)
+
+
+def _has_minimum(A: Any, ord: Any, dims: list[int]) -> None:
+    """Refuse the smallest of no sums and of no singular values."""
+    over = {-1: dims[1], -math.inf: dims[0]}.get(ord, -1) if ord not in ("fro", "nuc") else -1
+    if ord == -2 and not (A.shape[dims[0]] and A.shape[dims[1]]):
+        raise IndexError("amin(): Expected reduction dim -1 to have non-zero size.")
+    if over >= 0 and not A.shape[over]:
+        raise IndexError(f"amin(): Expected reduction dim {over} to have non-zero size.")
 
 
 def _number(ord: Any) -> str:
