@@ -28,6 +28,7 @@ from . import multiprocessing as multiprocessing
 from . import nn as nn
 from . import onnx as onnx
 from . import optim as optim
+from . import overrides as overrides
 from . import parallel as parallel
 from . import random as random
 from . import random_ops as random_ops

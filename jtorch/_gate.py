@@ -154,6 +154,7 @@ def write_values(tensors: list[Any], values: list[Value]) -> None:
         t._assign(value, None, False)
 
 
+subclass_hooks: list[Any] = []  # called with every class that extends Tensor
 _tensor_class: type = TensorBase
 
 

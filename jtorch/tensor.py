@@ -21,7 +21,17 @@ from ._engine.strides import is_contiguous
 from ._engine.transfer import TransferNode
 from ._engine.value import Value, from_array
 from ._engine.value import aval as _aval
-from ._gate import TensorBase, _table, apply, check_writable, gate, put, set_tensor_class, wrap
+from ._gate import (
+    TensorBase,
+    _table,
+    apply,
+    check_writable,
+    gate,
+    put,
+    set_tensor_class,
+    subclass_hooks,
+    wrap,
+)
 from ._indexing import IndexingMixin
 from ._layout import strided
 from ._size import Size
@@ -34,6 +44,11 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
     """A multi-dimensional array whose operations are recorded and run later as one XLA program."""
 
     __slots__ = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for hook in subclass_hooks:
+            hook(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """`Tensor(data)` or `Tensor(2, 3)`: torch's legacy constructor (default dtype)."""
