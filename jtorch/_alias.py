@@ -88,3 +88,20 @@ def install() -> None:
         )
     if not any(isinstance(f, Finder) for f in sys.meta_path):
         sys.meta_path.insert(0, Finder())
+        _reach_children()
+
+
+def _reach_children() -> None:
+    """Processes that `multiprocessing` starts afresh import torch as this one does."""
+    from multiprocessing import spawn
+
+    command = spawn.get_command_line
+
+    def with_alias(**kwargs: Any) -> list[str]:
+        line: list[str] = command(**kwargs)
+        at = line.index("-c") + 1 if "-c" in line else 0
+        if at:  # not in a frozen program
+            line[at] = f"from jtorch import _alias; _alias.install(); {line[at]}"
+        return line
+
+    spawn.get_command_line = with_alias  # type: ignore[assignment]

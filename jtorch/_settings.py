@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from ._engine import dtype as _dtype
@@ -58,10 +59,12 @@ def get_float32_matmul_precision() -> str:
 def set_float32_matmul_precision(precision: str) -> None:
     """A hint.  Differs from torch: XLA's default precision of the device stays."""
     if precision not in ("highest", "high", "medium"):
-        raise RuntimeError(
-            f"{precision!r} is not one of 'highest', 'high' or 'medium', which are the valid "
-            "precisions of float32 matmul"
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the current "
+            "setFloat32MatmulPrecision call has no effect.",
+            stacklevel=2,
         )
+        return
     _state["precision"] = precision
 
 
