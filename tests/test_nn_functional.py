@@ -97,6 +97,7 @@ def test_convolution(n, settings):
         ((2, 4, 7, 7), (12, 1, 3, 3), {"groups": 4, "stride": 2, "padding": 1}),
         ((2, 16, 20, 20), (5, 16, 3, 3), {"padding": 1}),
         ((16, 8, 8), (5, 16, 3, 3), {}),
+        ((2, 4, 3, 2), (4, 2, 5, 4), {"groups": 2, "padding": "same", "dilation": 2}),
     ],
 )
 def test_every_way_to_compute_a_convolution(shape, kernel, settings):

@@ -60,6 +60,8 @@ def _functional_batch_norm(
         _verify_batch(input.size())
     if eps <= 0.0:
         raise ValueError(f"batch_norm eps must be positive, but got {eps}")
+    if tuple(input.shape) == (0,):  # the one vector that torch lets through
+        return input.clone()
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 

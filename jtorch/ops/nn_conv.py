@@ -43,13 +43,14 @@ def _check(n: int) -> Any:
         _check_weight_rank(n, x, w)
         _check_rank(f"conv{n}d", n, x)
         _check_dtypes(x, w, bias)
+        same = padding == "same"
         if isinstance(padding, str):
             _check_padding_word(padding, stride)
             padding = 0
         _check_sizes(w, groups, stride=stride, padding=padding, dilation=dilation)
         _check_shapes(x, w, bias, groups)
         kernel = [d * (k - 1) + 1 for d, k in zip(ntuple(dilation, n), w.shape[2:], strict=True)]
-        if not isinstance(padding, str) or padding == "valid":
+        if not same:
             _check_reach(x.shape[x.ndim - n :], kernel, ntuple(padding, n))
 
     return check
