@@ -30,7 +30,7 @@ _REASONS = {
     _QUANTIZED: """quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic
         quantized_batch_norm quantized_max_pool1d quantized_max_pool2d quantized_max_pool3d
         empty_quantized quantized_lstm_cell quantized_gru_cell""",
-    _DTYPE: """complex32 chalf qint8 qint32 quint8 quint4x2 quint2x4 float8_e8m0fnu float4_e2m1fn_x2""",
+    _DTYPE: """complex32 chalf qint8 qint32 quint8 quint4x2 quint2x4 float8_e8m0fnu""",
     _SCRIPT: """ScriptModule ScriptFunction import_ir_module import_ir_module_from_buffer parse_ir
         parse_schema parse_type_comment merge_type_from_type_comment unify_type_list""",
     _LAYOUT: "to_mkldnn",

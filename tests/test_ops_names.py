@@ -177,7 +177,9 @@ def test_an_absent_name_says_why() -> None:
     assert not hasattr(jtorch, "sparse_coo_tensor")
 
 
-@pytest.mark.parametrize("name", ("int1", "int4", "uint7", "bits8", "bits1x8", "bits16", "bit"))
+@pytest.mark.parametrize(
+    "name", ("int1", "int4", "uint7", "bits8", "bits1x8", "bits16", "bit", "float4_e2m1fn_x2")
+)
 def test_dtypes_that_are_names_only(name: str) -> None:
     want, got = (getattr(m, name) for m in MODULES)
     assert str(got) == str(want)

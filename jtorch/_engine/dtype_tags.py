@@ -11,8 +11,8 @@ def _tag(name: str, scalar_name: str, itemsize: int = 1) -> dtype:
     new = object.__new__(dtype)
     fields: dict[str, Any] = {
         "name": name, "scalar_name": scalar_name, "abbr": name, "itemsize": itemsize,
-        "is_complex": False, "is_integral": False, "is_floating_point": False,
-        "is_signed": name.startswith("int"), "_float8": False, "_barebones": True,
+        "is_complex": False, "is_integral": False, "is_floating_point": name.startswith("float"),
+        "is_signed": name.startswith(("int", "float")), "_float8": False, "_barebones": True,
     }  # fmt: skip
     for field, value in fields.items():
         object.__setattr__(new, field, value)
@@ -25,4 +25,5 @@ for _bits in range(1, 8):
 for _name in ("8", "1x8", "2x4", "4x2"):
     TAGS[f"bits{_name}"] = _tag(f"bits{_name}", f"Bits{_name}")
 TAGS["bits16"] = _tag("bits16", "Bits16", 2)
+TAGS["float4_e2m1fn_x2"] = _tag("float4_e2m1fn_x2", "Float4_e2m1fn_x2")
 TAGS["bit"] = TAGS["uint1"]
