@@ -36,6 +36,8 @@ ALLOWED = (
     "returns multiple views",
     "created in no_grad mode",
     "not implemented for",
+    "please report a bug to PyTorch",
+    "Could this error message be improved",
     "returned an invalid gradient at index",
     "Autograd not support dtype",
     "through the graph a second time",
