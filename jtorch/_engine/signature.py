@@ -78,7 +78,10 @@ class Signature:
         key = (needs, given)
         found = self._vjps.get(key)
         if found is None:
-            found = self._vjps[key] = _make_vjp(self, needs, given)
+            found = _make_vjp(self, needs, given)
+            if self.op.name.endswith("_vjp"):  # JAX may lack a second derivative: say so now
+                _check_traceable(found)
+            self._vjps[key] = found
             if not self.op.linear:
                 found.saves = positions(self.op.name, self.mask, needs)
         return found
@@ -158,6 +161,17 @@ def stand_ins(flat: Spec) -> list[Any]:
     """What JAX needs to know of flat operands to infer shapes."""
     kinds = [(a.shape, a.np) if isinstance(a, Aval) else ((), NUMBERS[a]) for a in flat]
     return [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds]
+
+
+def _check_traceable(sig: Signature) -> None:
+    with jax.enable_x64(True):
+        try:
+            jax.eval_shape(sig.fn, *stand_ins(sig.flat))
+        except NotImplementedError as e:
+            raise NotImplementedError(
+                f"the derivative of {sig.name.removesuffix('_vjp')} is not implemented ({e}): "
+                "compute it without create_graph=True, or write the op with others."
+            ) from None
 
 
 def _make_vjp(sig: Signature, needs: tuple[int, ...], given: tuple[int, ...]) -> Signature:
