@@ -23,10 +23,19 @@ LEFT_OUT = {
     "to_sparse": "sparse tensors are refused (docs/differences.md)",
     "masked": "torch.masked is a prototype of its own",
     "native_": "aten's inner functions, not public",
+    "chalf": "JAX has no half-precision complex numbers (docs/differences.md)",
+    "nn.functional.triplet_margin_with_distance_loss": "its samples hold PyTorch functions",
     "nested": "nested tensors are refused (docs/differences.md)",
     "empty": "uninitialised memory",
     "new_empty": "uninitialised memory",
     "max_pool2d_with_indices_backward": "aten's inner function, not public",
+}
+
+
+VARIANTS_LEFT_OUT = {
+    "as_strided.partial_views": "its samples are views of larger storages, which copying undoes",
+    "nn.functional.linear_cross_entropy.chunked": "its samples hold an object of PyTorch's",
+    "nn.functional.linear_cross_entropy.chunked_none": "its samples hold an object of PyTorch's",
 }
 
 
@@ -38,6 +47,8 @@ def left_out(op: Any) -> str:
     last = name.rsplit(".", 1)[-1]
     if name.startswith("torch.") or (last.startswith("_") and not last.startswith("__")):
         return "private"
+    if title(op) in VARIANTS_LEFT_OUT:
+        return VARIANTS_LEFT_OUT[title(op)]
     for prefix, reason in LEFT_OUT.items():
         if name == prefix or name.startswith((prefix + ".", prefix + "_", "jiterator", "native_")):
             return reason

@@ -55,6 +55,10 @@ RANDOM = {
     "nn.functional.scaled_dot_product_attention",
 }
 
+# Factors that are unique up to signs or order: their derivatives go through PyTorch's own functions
+# of them that are (`output_process_fn_grad`), and tests/test_linalg.py checks what they multiply to.
+FACTORS = {"svd_lowrank", "pca_lowrank", "linalg.eig", "linalg.eigvals", "linalg.eigh"}
+
 
 # Error samples that cannot be carried over: their tensors share memory, which copying them to jtorch
 # undoes, or a reflected operator is called as a function of a number.
@@ -73,8 +77,31 @@ ONCE = {
     "linalg.norm.subgradients_at_zero": "PyTorch's second derivative at 0 is NaN, jtorch's is 0",
 }
 
-# Rows that no entry of PyTorch's database reaches, tested where they are used.
-ELSEWHERE: set[str] = set()
+# Not differentiated: PyTorch's gradient is wrong, finite differences agree with jtorch's.
+# as_strided_scatter's reaches the elements that were replaced; istft's leaves the window out.
+WRONG_IN_TORCH = {"as_strided_scatter", "istft"}
+
+# Rows that no forward of PyTorch's samples reaches, and the tests that do.
+ELSEWHERE = {
+    *("_amp_count", "_amp_unscale", "_amp_update_scale"),  # test_amp_scaler
+    *("_rnn_layer", "gru_cell", "lstm_cell", "rnn_relu_cell", "rnn_tanh_cell"),  # test_nn_recurrent
+    *("_attention", "_keep_by_key", "_alpha_dropout", "_ctc_loss"),  # test_nn_functional*
+    *("_affine_grid", "_batch_norm_eval", "_linear_cross_entropy", "_lp_pool", "_padded_rows"),
+    *("conv_tbc", "fold", "native_channel_shuffle", "_one_hot_max"),  # test_nn_functional_space
+    *("_fake_quantize_channels", "_fake_quantize_tensor", "_grouped_mm"),  # test_ops_names
+    *("_dirichlet_of_sample", "_gamma_of_sample"),  # test_distributions
+    *("_multinomial_race", "_multinomial_search"),  # test_random_api
+    *("_broadcast", "_identity", "_ones_like", "_zeros_like", "_scalar"),  # every backward
+    *(
+        "_conj",
+        "_real",
+        "_view_dtype",
+        "_mask_write",
+        "masked_fill",
+        "masked_scatter",
+    ),  # test_views
+    *("_qr_rigid", "_vander", "slice_scatter"),  # test_linalg, test_ops_shape
+}
 
 
 class Case:
@@ -85,6 +112,7 @@ class Case:
         self.known: dict[int, Any] = {}
         self.want: list[Any] = []
         self.got: list[Any] = []
+        self.results = 0  # how many of them come before the derivatives
         self.again: list[int] = []  # first derivatives that PyTorch differentiates again
 
     def record(self) -> None:
@@ -107,6 +135,7 @@ class Case:
         else:
             out = f(x, *args, **kwargs)
         results = list(op_samples.tensors(out))
+        self.results = len(results)
         if not self.grad or not leaves:
             return results or [out]
         if s.output_process_fn_grad is not None:
@@ -135,7 +164,7 @@ class Case:
             assert tuple(a.shape) == tuple(b.shape) == array.shape, (
                 f"result {i}: {a.shape} {b.shape}"
             )
-            if self.op.name in RANDOM:
+            if self.op.name in RANDOM or (self.op.name in FACTORS and i < self.results):
                 continue
             near = ROUNDED.get(self.op.name) or TOLERANCE.get(a.dtype, 0)
             np.testing.assert_allclose(
@@ -178,7 +207,11 @@ def cases(op: Any, most: int, grad: bool) -> Iterator[Case]:
     dtype = dtype_of(op)
     if dtype is None:
         return
-    grad = grad and bool(op.supports_autograd and (dtype.is_floating_point or dtype.is_complex))
+    grad = (
+        grad
+        and op.name not in WRONG_IN_TORCH
+        and bool(op.supports_autograd and (dtype.is_floating_point or dtype.is_complex))
+    )
     for s in op_samples.samples(op, dtype, grad, most):
         yield Case(op, s, grad)
 
