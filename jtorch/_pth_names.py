@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import inspect
 import types
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -206,6 +207,10 @@ _FILES = {
     "nn.norm": "nn.modules.batchnorm",
     "nn.parameter": "nn.parameter",
     "nn.parameter_containers": "nn.modules.container",
+    "nn.recurrent": "nn.modules.rnn",
+    "nn.recurrent_cells": "nn.modules.rnn",
+    "nn.transformer_layers": "nn.modules.transformer",
+    "nn._transformer_stacks": "nn.modules.transformer",
     "nn.utils": "nn.utils",
     "parallel": "nn.parallel",
 }
@@ -213,7 +218,8 @@ _LAYERS = {
     "InstanceNorm": "instancenorm", "LazyInstanceNorm": "instancenorm", "Flatten": "flatten",
     "Unflatten": "flatten", "Fold": "fold", "Unfold": "fold", "Pixel": "pixelshuffle",
     "ChannelShuffle": "channelshuffle", "LazyConv": "conv", "LazyLinear": "linear",
-    "LazyBatchNorm": "batchnorm",
+    "LazyBatchNorm": "batchnorm", "LinearCrossEntropyLoss": "loss",
+    "LinearCrossEntropyOptions": "linear_cross_entropy_options",
 }  # fmt: skip
 
 
@@ -243,8 +249,9 @@ def _torch_file(module: str, name: str) -> str:
 
 
 def _function_name(f: Any) -> tuple[str, str]:
+    plain = inspect.unwrap(f)  # functions are wrapped once a subclass of Tensor has been defined
     for space, names in NAMESPACES.items():
         for name, found in names.items():
-            if found is f and space != "Tensor":
+            if space != "Tensor" and inspect.unwrap(found) is plain:
                 return "torch" if space == "torch" else f"torch.{space}", name
     return _torch_file(f.__module__, f.__qualname__), f.__qualname__

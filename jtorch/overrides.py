@@ -155,7 +155,7 @@ def handle_torch_function(
     overriding = _overriding(relevant_args, {})
     types = tuple(type(v) for v in overriding)
     for v in overriding:
-        result = type(v).__torch_function__(public_api, types, args, kwargs)
+        result = v.__torch_function__(public_api, types, args, kwargs)
         if result is not NotImplemented:
             return result
     name = getattr(public_api, "__name__", public_api)

@@ -69,6 +69,15 @@ def _jtorch_settings() -> Iterator[None]:
         vars(config).update(before)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def executables() -> Iterator[None]:
+    """A worker compiles more programs than a process has memory maps for: none outlives its file."""
+    yield
+    executor = sys.modules.get("jtorch._engine.executor")
+    if executor is not None:
+        executor.forget()
+
+
 @pytest.fixture(autouse=True)
 def global_state() -> Iterator[None]:
     """Random state, default dtype, grad mode, settings and environment are as they were before.

@@ -20,7 +20,7 @@ from . import host, stats
 from .config import config
 from .errors import execution_error
 from .program import Program, pack
-from .signature import NUMBERS, Signature
+from .signature import NUMBERS, TABLE, Signature
 from .value import Value
 
 NOTICE_SECONDS = 2.0
@@ -282,6 +282,20 @@ def hlo(entry: Entry) -> str:
     vectors = [p[entry.varies[t]] for t, p in entry.baseline.items() if entry.varies[t].any()]
     with jax.enable_x64(True):
         return str(entry.compiled.lower(vectors, *_last_shapes[id(entry)]).compile().as_text())
+
+
+def forget() -> None:
+    """Drop every executable, eager ones included.
+
+    Their machine code lies in memory maps, of which Linux gives a process 65,530: a process that
+    compiles many thousand programs, as a long test run does, crashes in LLVM without this.
+    """
+    _entries.clear()
+    _plans.clear()
+    _last_shapes.clear()
+    for sig in TABLE:
+        sig.eager = None
+    jax.clear_caches()
 
 
 def entries() -> list[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 from ..composite.nn_attention import _as_float_mask
@@ -85,8 +86,9 @@ class TransformerEncoderLayer(_Layer):
         self.dropout2 = Dropout(dropout)
         if isinstance(activation, str):
             activation = _get_activation_fn(activation)
-        relu = activation is F.relu or isinstance(activation, ReLU)
-        gelu = activation is F.gelu or isinstance(activation, GELU)
+        # unwrapped: the functions are wrapped once a subclass of Tensor has been defined
+        relu = isinstance(activation, ReLU) or unwrap(activation) is unwrap(F.relu)
+        gelu = isinstance(activation, GELU) or unwrap(activation) is unwrap(F.gelu)
         self.activation_relu_or_gelu = 1 if relu else 2 if gelu else 0
         self.activation = activation
 
