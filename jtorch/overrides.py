@@ -234,6 +234,15 @@ def _wrap_functions() -> None:
                 setattr(target, name, _dispatched(f))
 
 
+def unwrap_functions() -> None:
+    """As if no class with `__torch_function__` had been defined (tests put things back with it)."""
+    for space, module in _MODULES.items():
+        for name, f in NAMESPACES.get(space, {}).items():
+            if getattr(getattr(sys.modules[module], name, None), "__wrapped__", None) is f:
+                setattr(sys.modules[module], name, f)
+    _wrapped.clear()
+
+
 _wrapped: list[type] = []
 
 

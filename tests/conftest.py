@@ -76,6 +76,9 @@ def executables() -> Iterator[None]:
     executor = sys.modules.get("jtorch._engine.executor")
     if executor is not None:
         executor.forget()
+    overrides = sys.modules.get("jtorch.overrides")
+    if overrides is not None:
+        overrides.unwrap_functions()
 
 
 @pytest.fixture(autouse=True)
