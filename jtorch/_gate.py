@@ -9,6 +9,7 @@ moved on.
 from __future__ import annotations
 
 import collections
+from collections.abc import Sequence
 from itertools import repeat
 from operator import attrgetter, is_not
 from typing import Any
@@ -139,19 +140,24 @@ def _retain_at(before: Any, t: Any, edge: Any) -> None:
         edge[0].hooked().retained[edge[1]] = ref
 
 
-def values_of(tensors: list[Any]) -> list[Value]:
-    """The value of each tensor, in one loop: optimizers ask for hundreds."""
-    return [t._storage.value if t._chain is None else t._value for t in tensors]
+_CHAIN, _STORED = attrgetter("_chain"), attrgetter("_storage.value")
+_STORAGE = attrgetter("_storage")
 
 
-def write_values(tensors: list[Any], values: list[Value]) -> None:
+def values_of(tensors: Sequence[Any]) -> list[Value]:
+    """The value of each tensor, in loops of C: optimizers ask for hundreds."""
+    if any(map(is_not, map(_CHAIN, tensors), repeat(None))):
+        return [t._value for t in tensors]
+    return list(map(_STORED, tensors))
+
+
+def write_values(tensors: Sequence[Any], values: list[Value]) -> None:
     """Write each tensor whole, outside the graph, as optimizers do."""
-    cells = [t._storage for t in tensors if t._chain is None]
-    if len(cells) == len(tensors):
-        write_all(cells, values)
-        return
-    for t, value in zip(tensors, values, strict=True):
-        t._assign(value, None, False)
+    if any(map(is_not, map(_CHAIN, tensors), repeat(None))):
+        for t, value in zip(tensors, values, strict=True):
+            t._assign(value, None, False)
+    else:
+        write_all(list(map(_STORAGE, tensors)), values)
 
 
 subclass_hooks: list[Any] = []  # called with every class that extends Tensor
@@ -453,12 +459,11 @@ def out(op: Op, target: Any, result: Any) -> Any:
         for t, r in zip(target, result, strict=True):
             out(op, t, r)
         return _fields(op)(*target) if op.fields else target
-    if result.requires_grad or target.requires_grad:
-        if modes.grad:
-            raise RuntimeError(
-                f"{op.name}(): functions with out=... arguments don't support automatic "
-                "differentiation, but one of the arguments requires grad."
-            )
+    if (result.requires_grad or target.requires_grad) and modes.grad:
+        raise RuntimeError(
+            f"{op.name}(): functions with out=... arguments don't support automatic "
+            "differentiation, but one of the arguments requires grad."
+        )
     if getattr(op, "promote", None) is _dtype.Promote.NONE and result.dtype is not target.dtype:
         raise wrong_out(result.dtype, target.dtype)
     if not _dtype.can_cast(result.dtype, target.dtype):
@@ -478,5 +483,5 @@ def out(op: Op, target: Any, result: Any) -> Any:
 
 
 gate = Gate(apply, inplace, out)
-__all__ = ["OpNode", "TensorBase", "alias", "apply", "differentiable", "gate", "inplace", "out", "put",
-           "wrap"]  # fmt: skip
+__all__ = ["OpNode", "TensorBase", "alias", "apply", "differentiable", "gate", "inplace", "out",
+           "put", "wrap"]  # fmt: skip

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from operator import attrgetter, call
+from itertools import compress, repeat
+from operator import attrgetter, call, is_not, not_
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
+from .bulk import has, set_each
 from .signature import NUMBERS, TABLE, Signature
 from .stats import user_line
-from .value import Aval, Value
+from .value import Aval, Value, pending_values
 
 # References to a leaf's Value and array while `donatable` looks at them and nobody else holds them:
 # the leaves list, the loop variable, getrefcount's argument; then the slot and the argument.
 _VALUE_REFS, _ARRAY_REFS = 3, 2
 _ARRAY, _AVAL = attrgetter("array"), attrgetter("aval")
+_PROGRAM, _SLOT = attrgetter("program"), attrgetter("slot")
+_MANY = 12  # operands from which on C's loops are faster than a comprehension
 LEAF_BYTES = 256 << 20  # host data a pending program may keep alive before it is looked at
 _PACKS: tuple[type, ...] = (bool, int, float, complex)
 
@@ -80,16 +84,15 @@ class Program:
     def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
         """Append one instruction; returns its pending results."""
         # operands first: a foreign one may fail to be computed, then nothing has been appended
-        if sig.numbers:
-            operands = [
-                x.slot if x.program is self else self.leaf(x) for x in flat if type(x) is Value
-            ]
-            numbers = self.numbers
-            for x in flat:
-                if type(x) is not Value:
-                    numbers[type(x)].append(x)
+        values = compress(flat, sig.mask) if sig.numbers else flat
+        if len(sig.flat) < _MANY:
+            operands = [x.slot if x.program is self else self.leaf(x) for x in values]
         else:
-            operands = [x.slot if x.program is self else self.leaf(x) for x in flat]
+            operands = self._operands(list(values))
+        if sig.numbers:
+            numbers = self.numbers
+            for x in compress(flat, map(not_, sig.mask)):
+                numbers[type(x)].append(x)
         code, outs = self.code, self.outs
         self.starts.append(len(code))
         self.lines.append(line)
@@ -99,9 +102,28 @@ class Program:
             v = Value(sig.outs[0], None, self, len(outs))
             outs.append(ref(v))
             return [v]
-        results = [Value(a, None, self, i) for i, a in enumerate(sig.outs, len(outs))]
+        results = pending_values(sig.outs, self, len(outs))
         outs += map(ref, results)
         return results
+
+    def _operands(self, values: list[Value]) -> list[int]:
+        """The numbers of many values; new leaves all at once, where none needs more care."""
+        new = list(compress(values, map(is_not, map(_PROGRAM, values), repeat(self))))
+        arrays, ids = list(map(_ARRAY, new)), list(map(id, new))
+        if (
+            np.ndarray in set(map(type, arrays))
+            or has(arrays, None)
+            or len(set(ids)) < len(ids)
+            or not self.leaf_index.keys().isdisjoint(ids)
+        ):
+            return [x.slot if x.program is self else self.leaf(x) for x in values]
+        first = ~len(self.leaves)
+        numbers = range(first, first - len(new), -1)
+        self.leaves += new
+        self.leaf_index.update(zip(ids, numbers, strict=True))
+        set_each(new, "program", repeat(self))
+        set_each(new, "slot", numbers)
+        return list(map(_SLOT, values))
 
     def results(self) -> list[Value | None]:
         """Each result that Python still holds, None for the others."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from itertools import repeat
+from operator import add, attrgetter, is_
 from typing import Any
 
 import jax.numpy as jnp
 
 from . import recorder
 from .backward import Dual, call
+from .bulk import all_different, each, has, set_each
 from .op import Op, Param, Role
 from .saved import SHARED, counted, uncounted
 from .signature import lookup
@@ -46,20 +49,28 @@ class Storage:
         self.version += 1
 
 
+_VALUE, _VERSION = attrgetter("value"), attrgetter("version")
+_ARRAY, _AVAL, _HOME = attrgetter("array"), attrgetter("aval"), attrgetter("home")
+
+
 def write_all(cells: list[Storage], values: list[Value]) -> None:
     """`write` for many cells: optimizers have hundreds."""
-    if recorder.regions:
-        for s, value in zip(cells, values, strict=True):
-            s.write(value)
+    olds = list(map(_VALUE, cells))
+    plain = (
+        not recorder.regions
+        and not has(map(_ARRAY, olds), None)
+        and not has(map(_HOME, olds), SHARED)
+        and all(map(is_, map(_AVAL, olds), map(_AVAL, values)))
+        and all_different(cells)
+    )
+    if not plain:
+        each(Storage.write, cells, values)
         return
-    for s, value in zip(cells, values, strict=True):
-        old = s.value
-        if old.aval is value.aval:
-            value.was = old.was if old.array is None else id(old)
-        if old.home is not SHARED:
-            old.home = s.version
-        s.value = value
-        s.version += 1
+    versions = list(map(_VERSION, cells))
+    set_each(values, "was", map(id, olds))
+    set_each(olds, "home", versions)
+    set_each(cells, "value", values)
+    set_each(cells, "version", map(add, versions, repeat(1)))
 
 
 class Apart(tuple[Step, ...]):

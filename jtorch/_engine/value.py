@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import count, repeat
 from typing import Any
 
 import numpy as np
 
 from . import dtype as _dtype
+from .bulk import set_each
 from .device import Place, place_of_array
 
 
@@ -67,6 +69,16 @@ class Value:
 
     def __repr__(self) -> str:
         return f"Value({self.aval}, {'pending' if self.array is None else 'ready'})"
+
+
+def pending_values(avals: tuple[Aval, ...], program: Any, first: int) -> list[Value]:
+    """`Value(aval, None, program, slot)` for each, slots from `first` on."""
+    values = list(map(object.__new__, repeat(Value, len(avals))))
+    set_each(values, "aval", avals)
+    set_each(values, "array", repeat(None))
+    set_each(values, "program", repeat(program))
+    set_each(values, "slot", count(first))
+    return values
 
 
 def from_array(array: Any, place: Place | None = None) -> Value:

@@ -7,7 +7,7 @@ from typing import Any
 from .._engine import dtype as _dtype
 from ._recorded import Recorded, State, check_lr, column, count, full, is_zero, scalar
 from ._rules_matrix import ADAFACTOR
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["Adafactor", "adafactor"]
 
@@ -119,7 +119,7 @@ def adafactor(
         return
     if eps1 is None:  # torch takes the first parameter's dtype for the whole group
         eps1 = _dtype.finfo(params[0].dtype).eps
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         ADAFACTOR,
         params,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 
 from .._engine import dtype as _dtype
+from .._engine.bulk import each, has
 from .._engine.device import place_of
 from .._engine.value import Value, aval
 from .._gate import TensorBase, wrap
@@ -15,6 +17,7 @@ from ._update import Tensors
 from .optimizer import Optimizer
 
 State = dict[str, Any]
+_GRAD, _SPARSE = attrgetter("grad"), attrgetter("is_sparse")
 
 
 class Recorded(Optimizer):
@@ -47,23 +50,20 @@ class Recorded(Optimizer):
         self, group: dict[str, Any], stateful: bool = True
     ) -> tuple[Tensors, Tensors, list[State]]:
         """Parameters with a gradient, their gradients and their states, made where missing."""
-        params, grads, states = [], [], []
-        fused = group.get("fused")
-        for p in group["params"]:
-            grad = p.grad
-            if grad is None:
-                continue
-            if grad.is_sparse:
-                grad = self._dense(grad, group)
-            if fused:
-                check_fused(p)
-            params.append(p)
-            grads.append(grad)
-            if stateful:
-                state = self.state[p]
+        params: Tensors = group["params"]
+        grads = list(map(_GRAD, params))
+        if has(grads, None):
+            params = [p for p, grad in zip(params, grads, strict=True) if grad is not None]
+            grads = [grad for grad in grads if grad is not None]
+        if any(map(_SPARSE, grads)):
+            grads = [self._dense(grad, group) if grad.is_sparse else grad for grad in grads]
+        if group.get("fused"):
+            each(check_fused, params)
+        states = list(map(self.state.__getitem__, params)) if stateful else []
+        if not all(states):
+            for p, state in zip(params, states, strict=True):
                 if not state:
                     state.update(self._new_state(p, group))
-                states.append(state)
         return params, grads, states
 
     def _dense(self, grad: Any, group: dict[str, Any]) -> Any:
@@ -87,7 +87,7 @@ class Recorded(Optimizer):
 
 def column(states: list[State], name: str) -> Tensors:
     """One kind of state tensor, for all parameters."""
-    return [s[name] for s in states]
+    return list(map(itemgetter(name), states))
 
 
 def count(number: float, p: Any, group: dict[str, Any], on_device: bool = False) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
-from itertools import repeat
-from operator import attrgetter, is_
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .._engine import recorder
 from .._engine.backward import call, modes
+from .._engine.bulk import all_different, has
 from .._engine.op import Op, Param, Role
 from .._engine.signature import lookup
 from .._engine.value import Value
@@ -75,7 +76,7 @@ def update(
     each parameter's history that the rule reads.  options: numbers, or 0-d tensors (then the rule's
     numbers are computed inside the program, and gradients flow to them if `differentiable`).
     """
-    if len(set(map(id, params))) != len(params):
+    if not all_different(params):
         _one_by_one(rule, params, grads, slots, counts, options, flags, differentiable)
         return
     if differentiable:
@@ -116,21 +117,20 @@ def _record(
 ) -> None:  # fmt: skip
     held = any(isinstance(o, TensorBase) for o in options)
     numbers: list[Any] = []
-    moved: Tensors = []
-    sources: Tensors = []
-    kept: Tensors = []
-    sizes = []
+    sizes, order = [], []
     for counts, run in runs:
         own = (*counts, *options) if held else rule.numbers(counts, *options, **flags)
         numbers += own if held else map(float, own)
-        whole, before = len(run) == len(params), len(kept)
-        moved += params if whole else [params[i] for i in run]
-        sources += grads if whole else [grads[i] for i in run]
-        for slot in slots:
-            kept += slot if whole else [slot[i] for i in run]
-        if any(map(is_, kept, repeat(None))):
+        if len(run) == len(params):
+            groups = (params, grads, *slots)
+        else:
+            groups = tuple([ts[i] for i in run] for ts in (params, grads, *slots))
+        kept = list(chain.from_iterable(groups[2:]))
+        if has(kept, None):
             kept = [t for t in kept if t is not None]
-        sizes.append((len(run), len(kept) - before))
+        order.append((groups[0], groups[1], kept))
+        sizes.append((len(run), len(kept)))
+    moved, sources, kept = (list(chain.from_iterable(ts)) for ts in zip(*order, strict=True))
     static = (tuple(sizes), len(runs[0][0]) if held else None, tuple(flags.items()))
     # Nothing here may hold the old values when the program runs: they are to be overwritten.
     flat: list[Any] = numbers
@@ -174,15 +174,20 @@ def _number(v: Value) -> float:
 
 def read_counts(columns: list[Tensors]) -> list[Counts]:
     """Per parameter, the numbers in its count tensors; counts that share a Value are read once."""
-    known: dict[int, float] = {}
-    found = []
+    found: list[Any] = []
     for tensors in columns:
         values = values_of(tensors)
-        for v in values if len(set(map(id, values))) > 1 else values[:1]:
-            if id(v) not in known:
-                known[id(v)] = _number(v)
-        found.append([known[key] for key in map(id, values)])
+        different = dict(zip(map(id, values), values, strict=True))
+        known = {key: _number(v) for key, v in different.items()}
+        found.append(map(known.__getitem__, map(id, values)))
     return list(zip(*found, strict=True))
+
+
+def next_counts(steps: Tensors) -> list[Counts]:
+    """Each parameter's step count after the step that is about to be taken."""
+    counts = read_counts([steps])
+    after = {c: (c[0] + 1,) for c in set(counts)}
+    return list(map(after.__getitem__, counts))
 
 
 def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
@@ -198,7 +203,7 @@ def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
         for key in set(keys):
             if key not in made:
                 made[key] = Value(key[0], np.array(key[1], key[0].np))
-        write_values(column, [made[key] for key in keys])
+        write_values(column, list(map(made.__getitem__, keys)))
 
 
 def _write_unless_skipped(tensors: Tensors, numbers: tuple[float, ...]) -> None:

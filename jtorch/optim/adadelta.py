@@ -17,7 +17,7 @@ from ._recorded import (
     scalar,
 )  # fmt: skip
 from ._rules import ADADELTA
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["Adadelta", "adadelta"]
 
@@ -104,7 +104,7 @@ def adadelta(
 ) -> None:
     """One Adadelta step on lists of tensors, in place."""
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         ADADELTA,
         params,

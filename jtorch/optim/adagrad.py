@@ -20,7 +20,7 @@ from ._recorded import (
     scalar,
 )  # fmt: skip
 from ._rules import ADAGRAD
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["Adagrad", "adagrad"]
 
@@ -132,7 +132,7 @@ def adagrad(
     """One Adagrad step on lists of tensors, in place."""
     no_amp(grad_scale, found_inf)
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         ADAGRAD,
         params,

@@ -21,7 +21,7 @@ from ._recorded import (
     scalar,
 )  # fmt: skip
 from ._rules import ADAM
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["Adam", "adam"]
 
@@ -163,7 +163,7 @@ def adam(
     """One Adam step on lists of tensors, in place."""
     no_amp(grad_scale, found_inf)
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         ADAM,
         params,

@@ -18,7 +18,7 @@ from ._recorded import (
     scalar,
 )  # fmt: skip
 from ._rules import ADAMAX
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["Adamax", "adamax"]
 
@@ -107,7 +107,7 @@ def adamax(
 ) -> None:
     """One Adamax step on lists of tensors, in place."""
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         ADAMAX,
         params,

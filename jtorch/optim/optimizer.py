@@ -6,12 +6,13 @@ import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import jax
 
 from .._engine import executor, recorder
+from .._engine.bulk import set_each
 from .._gate import TensorBase
 from .._tensor_hooks import RemovableHandle
 from . import _state_dict
@@ -243,14 +244,15 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; set_to_none=False writes zeros into them, as one recorded op."""
+        if set_to_none:
+            for group in self.param_groups:
+                set_each(group["params"], "grad", repeat(None))
+            return
         zeroed = []
         for group in self.param_groups:
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
-                    continue
-                if set_to_none:
-                    p.grad = None
                     continue
                 if grad.grad_fn is not None:
                     grad.detach_()

@@ -18,7 +18,7 @@ from ._recorded import (
     scalar,
 )  # fmt: skip
 from ._rules import RADAM
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["RAdam", "radam"]
 
@@ -114,7 +114,7 @@ def radam(
 ) -> None:
     """One RAdam step on lists of tensors, in place."""
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         RADAM,
         params,

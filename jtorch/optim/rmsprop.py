@@ -17,7 +17,7 @@ from ._recorded import (
     scalar,
 )  # fmt: skip
 from ._rules import RMSPROP
-from ._update import Tensors, read_counts, update, write_counts
+from ._update import Tensors, next_counts, update, write_counts
 
 __all__ = ["RMSprop", "rmsprop"]
 
@@ -119,7 +119,7 @@ def rmsprop(
 ) -> None:
     """One RMSprop step on lists of tensors, in place."""
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     slots = [square_avgs]
     if centered:
         slots.append(grad_avgs)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ._recorded import Recorded, State, check_lr, check_steps, column, count, full, scalar
 from ._rules import RPROP
-from ._update import Tensors, read, read_counts, update, write_counts
+from ._update import Tensors, next_counts, read, update, write_counts
 
 __all__ = ["Rprop", "rprop"]
 
@@ -95,7 +95,7 @@ def rprop(
 ) -> None:
     """One Rprop step on lists of tensors, in place."""
     check_steps(state_steps)
-    counts = [(step + 1,) for (step,) in read_counts([state_steps])]
+    counts = next_counts(state_steps)
     update(
         RPROP,
         params,
