@@ -212,3 +212,35 @@ def test_a_transformation_compiles_once():
             x = jtorch.tensor(X) + k
             jtorch.vmap(jtorch.func.grad(lambda r: (r @ w).tanh().sum()))(x).sum().item()
     assert c.compiles <= 2
+
+
+PATTERNS = [
+    "a b c -> c b a", "a b c -> (a b) c", "a (b d) c -> d a (c b)", "... c -> c ...",
+    "a ... -> a (...)", "a b c -> a 1 b c 1", "(a d) b ... -> a b (... d)", "a b c -> c (b a) ()",
+    "(...) b -> b ...", "a a b -> b a", "a 2 b -> a b 2", "a b c -> a b (c", "a (b (c)) -> a",
+    "a_ b c -> c b a_", "a b c", "a b c -> c ... b a", "a b c -> c % a b", "a b -> b a",
+    "a b c -> a b", ". a b -> a b", "a b c) -> a b c", "a b ... c d -> a b c d ...",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_rearrange(pattern):
+    outcomes = []
+    for m in MODULES:
+        lengths = {"d": 2} if " d" in pattern else {}
+        x = m.arange(24).reshape(2, 4, 3)
+        try:
+            y = m.func.rearrange([*x] if "..." in pattern else x, pattern, **lengths)
+            outcomes.append((tuple(y.shape), y.tolist()))
+        except ValueError as e:
+            outcomes.append(str(e))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_lengths_that_do_not_fit():
+    x = jtorch.ones(4, 3)
+    for pattern, lengths in (("(a b) c -> a b c", {"a": 3}), ("(a b) c -> a b c", {}),
+                             ("(a b) c -> a b c", {"a": 2, "b": 3})):  # fmt: skip
+        for m, t in ((torch, torch.ones(4, 3)), (jtorch, x)):
+            with pytest.raises(Exception, match=r"infer|split|match"):
+                m.func.rearrange(t, pattern, **lengths)

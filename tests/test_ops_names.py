@@ -66,6 +66,7 @@ m.fake_quantize_per_channel_affine(x, m.tensor([0.1, 0.5, 1.0]), m.tensor([0, 1,
 """.strip().split("\n")
 
 ERRORS = """
+m.dist(x, 3)
 x.coalesce()
 x.is_coalesced()
 x.indices()
@@ -243,9 +244,27 @@ m.native_batch_norm(x, None, None, m.zeros(4), m.ones(4), False, 0.1, 1e-5)
 m.native_dropout(x, 0.3, False)
 [m.manual_seed(3) and 0, m.native_dropout(x, 0.3, True)]
 m.embedding_renorm_(x, m.tensor([0, 2, 2]), 1.0, 2.0)
+m.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5, out=[m.empty(0) for _ in range(3)])
+m.nn.functional.max_pool2d_with_indices(x[None], 2, return_indices=False)
+m.nn.functional.adaptive_max_pool1d_with_indices(x, 2, return_indices=False)
+m.zeros(1).addbmm_(x[None], x.t()[None])
+m.ones(3, 1).addbmm_(x[None], x.t()[None], beta=2, alpha=-1)
 """.strip().split("\n")
 
 
 @pytest.mark.parametrize("expression", NATIVE)
 def test_atens_own_names(expression: str) -> None:
     check_value(expression)
+
+
+def test_a_result_of_another_shape_has_a_gradient() -> None:
+    found = []
+    for m in MODULES:
+        x, b = m.ones(1, requires_grad=True), m.ones(2, 3, 4, requires_grad=True)
+        y = x.clone()
+        same = y.addbmm_(b, m.ones(2, 4, 5), beta=2)
+        assert same is y
+        (y * y).sum().backward()
+        found.append([t.detach().numpy() for t in (y, x.grad, b.grad)])
+    for want, got in zip(*found, strict=True):
+        np.testing.assert_array_equal(got, want)

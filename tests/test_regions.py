@@ -191,3 +191,35 @@ def test_a_hook_inside_a_region_is_refused():
 
     with pytest.raises(NotImplementedError, match="register it on the function's inputs"):
         checkpoint(f, jtorch.ones(3, requires_grad=True), use_reentrant=False)
+
+
+def test_the_names_around_checkpoint():
+    def outcome(m):
+        import importlib
+
+        c = importlib.import_module(f"{m.__name__}.utils.checkpoint")
+        x = m.ones(2, requires_grad=True)
+        with c.set_checkpoint_early_stop(False), c.set_checkpoint_debug_enabled(False):
+            c.checkpoint(
+                m.sin, x, use_reentrant=False, context_fn=c.noop_context_fn, debug=False
+            ).sum().backward()
+        y, three = c.detach_variable((x * 2, 3))
+        with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True"):
+            c.check_backward_validity([x.detach(), 1])
+        c.check_backward_validity([x])
+        with pytest.raises(RuntimeError, match="Only tuple of tensors is supported"):
+            c.detach_variable([x])
+        c.set_device_states([], [])
+        with m.autograd.set_multithreading_enabled(False):
+            kind = c.DefaultDeviceType.get_device_type()
+        m.autograd.enforce_grad_layout_policy(False)(lambda: None)()
+        return y.tolist(), y.requires_grad, three, c.get_device_states(x, 1), kind
+
+    import torch
+
+    assert outcome(torch) == outcome(jtorch)
+    with (
+        jtorch.utils.checkpoint.set_checkpoint_debug_enabled(True),
+        pytest.raises(NotImplementedError, match="debug="),
+    ):
+        checkpoint(jtorch.sin, jtorch.ones(2))

@@ -4,6 +4,7 @@ decorators.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -151,3 +152,30 @@ def is_grad_enabled() -> bool:
 def is_inference_mode_enabled() -> bool:
     """Whether an `inference_mode` block is active."""
     return modes.inference
+
+
+class _NoEffect(contextlib.ContextDecorator):
+    """A setting of PyTorch's engine that nothing here depends on: called, or for a `with` block."""
+
+    def __init__(self, mode: bool = True) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *args: Any) -> None:
+        return None
+
+
+class set_multithreading_enabled(_NoEffect):
+    """Backward is recorded on the calling thread, and XLA runs it on all cores, with or without."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(mode)
+
+
+class enforce_grad_layout_policy(_NoEffect):
+    """Gradients are in the layout that XLA chooses, with or without."""
+
+    def __init__(self, enable: bool = True) -> None:
+        super().__init__(enable)

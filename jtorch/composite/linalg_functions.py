@@ -8,7 +8,7 @@ from typing import Any
 
 from .._functions import composite, derived
 from .._gate import TensorBase
-from ._arguments import into
+from ._arguments import into, tensor
 from .linalg_decompositions import svdvals
 from .linalg_solve import inv
 from .matmul import cheapest_product
@@ -70,6 +70,7 @@ def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False, *, out:
 @composite("torch", "Tensor")
 def dist(input: Any, other: Any, p: float = 2) -> Any:
     """The p-norm of the difference."""
+    tensor("dist", "other", other, 2)
     gap = input - other
     if not (gap.dtype.is_floating_point or gap.dtype.is_complex):
         raise RuntimeError(

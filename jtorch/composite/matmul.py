@@ -6,7 +6,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from .._engine.backward import modes
 from .._functions import composite, derived
+from .._gate import check_writable
+from ..ops import TABLE
 from ..tensor import Tensor
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -125,3 +128,17 @@ def cheapest_product(matrices: Sequence[Any]) -> Any:
 
 def _cost(best: dict[tuple[int, int], tuple[int, int]], i: int, j: int) -> int:
     return 0 if i == j else best[i, j][0]
+
+
+@composite("Tensor")
+def addbmm_(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """addbmm in place; alone among its kind, it gives a smaller tensor the shape of the result."""
+    found = derived["addbmm"](input, batch1, batch2, beta=beta, alpha=alpha)
+    if found.shape != input.shape and input._is_view():
+        raise RuntimeError(
+            f"addbmm_(): a view of shape {list(input.shape)} cannot take the shape "
+            f"{list(found.shape)} of the result"
+        )
+    check_writable(input, TABLE["addbmm"])
+    input._assign(found._value, found._edge() if modes.grad else None, modes.grad)
+    return input

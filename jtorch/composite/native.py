@@ -6,6 +6,7 @@ from typing import Any
 
 from .._engine import dtype as _dtype
 from .._functions import NAMESPACES, composite
+from ._arguments import into
 
 _F: Any = NAMESPACES["nn.functional"]
 _torch: Any = NAMESPACES["torch"]
@@ -40,16 +41,21 @@ def native_group_norm(
 @composite("torch")
 def native_batch_norm(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
-    momentum: float, eps: float,
+    momentum: float, eps: float, *, out: Any = None,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """(batch norm, mean and 1 / deviation of the batch, empty outside of training)."""
-    out = _F["batch_norm"](
+    normal = _F["batch_norm"](
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )  # fmt: skip
-    if not training:
-        return out, input.new_empty(0), input.new_empty(0)
-    dims = [d for d in range(input.ndim) if d != 1]
-    return (out, *_moments(input, dims, eps, False))
+    if training:
+        dims = [d for d in range(input.ndim) if d != 1]
+        found = (normal, *_moments(input, dims, eps, False))
+    else:
+        found = (normal, input.new_empty(0), input.new_empty(0))
+    if out is None:
+        return found
+    first, second, third = (into("clone", t, x) for t, x in zip(out, found, strict=True))
+    return first, second, third
 
 
 @composite("torch")

@@ -22,13 +22,20 @@ def _declare_max(n: int) -> None:
         chosen = indexed if return_indices else plain
         return chosen(input, kernel_size, stride, padding, dilation, ceil_mode)
 
+    def with_indices(
+        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False, return_indices: bool = False,
+    ) -> Any:  # fmt: skip
+        return indexed(input, kernel_size, stride, padding, dilation, ceil_mode)
+
     _publish(f"max_pool{n}d", max_pool, "The maximum of every window.")
+    _publish(f"max_pool{n}d_with_indices", with_indices, "The maximum of every window, and where.")
 
 
 def _publish(name: str, f: Callable[..., Any], doc: str) -> None:
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    composite("nn.functional")(f)
+    composite("nn.functional", replace=True)(f)
 
 
 def _declare_adaptive_max(n: int) -> None:
@@ -38,7 +45,12 @@ def _declare_adaptive_max(n: int) -> None:
         result = row(input, output_size)
         return result if return_indices else result[0]
 
-    _publish(f"adaptive_max_pool{n}d", adaptive, "Maxima over windows that share out the input.")
+    def with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+        return row(input, output_size)
+
+    doc = "Maxima over windows that share out the input"
+    _publish(f"adaptive_max_pool{n}d", adaptive, f"{doc}.")
+    _publish(f"adaptive_max_pool{n}d_with_indices", with_indices, f"{doc}, and where.")
 
 
 def _declare_lp(n: int) -> None:
