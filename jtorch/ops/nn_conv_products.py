@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from .nn_windows import shifted
+from .nn_windows import SHIFTS, shifted
 
 Ints = tuple[int, ...]
 Sides = tuple[tuple[int, int], ...]
@@ -130,7 +130,20 @@ def _columns(
 ) -> Any:
     """(C, *spatial) as (C, window elements, *out)."""
     padded = _surrounded(sample, sides)
+    if prod(kernel) > SHIFTS:
+        return _columns_by_axis(padded, kernel, out, stride, dilation)
     return jnp.stack([part for _, part in shifted(padded, out, kernel, stride, dilation)], 1)
+
+
+def _columns_by_axis(x: Any, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> Any:
+    """Windows along one axis after the other: the sum of the kernel's sizes in slices, not their
+    product, of which XLA would take seconds to compile hundreds.
+    """
+    for i, (k, o, t, d) in enumerate(zip(kernel, out, stride, dilation, strict=True)):
+        axis = 1 + 2 * i  # behind the window's axes and the outputs' so far
+        parts = [lax.slice_in_dim(x, j * d, j * d + (o - 1) * t + 1, t, axis) for j in range(k)]
+        x = jnp.stack(parts, 1 + i)
+    return x.reshape(x.shape[0], prod(kernel), *out)
 
 
 def weight_gradient(
