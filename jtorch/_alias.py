@@ -14,6 +14,7 @@ from typing import Any
 NAME = "torch"
 _OURS = "jtorch"
 _VISION = "torchvision"
+_FUNCTORCH = "functorch"  # PyTorch's wheel brings it along
 
 
 class AliasError(ImportError):
@@ -42,7 +43,7 @@ def standing_in() -> dict[str, str]:
     torchvision is ours only where none is installed: the real one is built on PyTorch's C++ and
     needs PyTorch itself, but a script's own folder or a stub on the path may offer another.
     """
-    names = {NAME: _OURS}
+    names = {NAME: _OURS, _FUNCTORCH: f"{_OURS}._functorch"}
     if _vision_is_free():
         names[_VISION] = f"{_OURS}.vision"
     return names
@@ -56,12 +57,12 @@ def _vision_is_free() -> bool:
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Maps `torch` and `torch.x.y` to `jtorch` and `jtorch.x.y`."""
+    """Maps `torch` and `torch.x.y` to `jtorch` and `jtorch.x.y`; functorch and torchvision, too."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         """A spec for the torch names, None for all others."""
         top = fullname.partition(".")[0]
-        if top not in (NAME, _VISION) or (top == _VISION and top not in standing_in()):
+        if top not in (NAME, _VISION, _FUNCTORCH) or top not in standing_in():
             return None
         ours = standing_in()[top] + fullname[len(top) :]
         try:

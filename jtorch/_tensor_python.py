@@ -11,6 +11,7 @@ from ._engine import dtype as _dtype
 from ._engine import executor, recorder
 from ._engine.value import Value, from_array
 from ._gate import TensorBase, alias, wrap
+from ._tensor_duals import tangent_of
 from ._tensor_str import tensor_str
 
 
@@ -122,8 +123,7 @@ class PythonMixin(TensorBase):
     def __contains__(self, element: Any) -> bool:
         return bool((element == self).any())  # type: ignore[attr-defined]
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = TensorBase.__hash__  # by identity
 
     def __format__(self, spec: str) -> str:
         # torch formats a tensor without dimensions as its number, subclasses (`Parameter`) apart
@@ -141,6 +141,8 @@ class PythonMixin(TensorBase):
             "device": str(value.aval.place.device),
             "contents": tensor_contents,
         }
+        if (tangent := tangent_of(value)) is not None:
+            shown["tangent"] = repr(tangent)
         if name not in ("Tensor", "Parameter", "Buffer"):
             shown["prefix"] = f"{name}("
         if (

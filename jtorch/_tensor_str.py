@@ -90,6 +90,7 @@ def tensor_str(
     contents: str | None = None,
     size: Sequence[int] | None = None,
     parameter: bool = False,
+    tangent: str | None = None,
 ) -> str:
     """The repr of a tensor with these values.
 
@@ -107,6 +108,8 @@ def tensor_str(
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     text = _join_suffixes(prefix + contents, suffixes, column)
     return _as_parameter(text, prefix) if parameter else text
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from .. import _regions
+from .. import _tensor_duals as _duals
 from .._engine.backward import modes
 from .._engine.signature import differentiable
 from ..autograd.grad_mode import enable_grad
@@ -67,7 +68,7 @@ def _jvp(
         shape.append((flat, out_spec, extra, aux_spec))
         return [*flat, *(x for x in extra if is_tensor(x))]
 
-    with enable_grad():
+    with enable_grad(), _duals.forward_region():
         region = _regions.record(body, primals, name="jvp", differentiate=True)
     flat, out_spec, extra, aux_spec = shape[0]
     results = _pushed(region, primals, directions, [differentiable(o._value.aval) for o in flat])

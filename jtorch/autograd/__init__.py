@@ -9,6 +9,7 @@ from .._tensor_autograd import backward as _backward
 from .._tensor_autograd import grad as _grad
 from .._transforms.vmap import vmap
 from . import anomaly_mode as anomaly_mode
+from . import forward_ad as forward_ad
 from . import function as function
 from . import functional as functional
 from . import grad_mode as grad_mode

@@ -12,6 +12,7 @@ from .._gate import TensorBase
 from .._tensor_autograd import grad as _grad
 from ..creation import tensor
 from ..random_ops import randn_like
+from .forward_ad import dual_level, make_dual, unpack_dual
 
 
 class GradcheckError(RuntimeError):
@@ -55,14 +56,32 @@ def _numerical(f: Callable[..., Any], inputs: list[Any], at: int, eps: float) ->
     return [np.stack(c) for c in zip(*columns, strict=True)]
 
 
-def _analytical(output: Any, x: Any) -> np.ndarray[Any, Any]:
+def _unit(t: Any, k: int) -> Any:
+    """Zeros like `t` with a one at number `k` (imaginary parts after real ones)."""
+    unit = np.zeros(t.shape, t.detach().cpu().numpy().dtype)
+    n = unit.size
+    unit.reshape(-1)[k % n] = 1j if k >= n else 1
+    return tensor(unit, dtype=t.dtype, device=t.device)
+
+
+def _forward(f: Any, inputs: list[Any], at: int, j: int, _: Any) -> np.ndarray[Any, Any]:
+    """The same matrix by forward mode, one input number at a time."""
+    rows = []
+    for k in range(_count(inputs[at])):
+        with dual_level():
+            moved = list(inputs)
+            moved[at] = make_dual(inputs[at].detach().requires_grad_(), _unit(inputs[at], k))
+            output = _outputs(f(*moved))[j]
+            tangent = unpack_dual(output).tangent
+            rows.append(np.zeros(_count(output)) if tangent is None else _flat(tangent))
+    return np.stack(rows)
+
+
+def _analytical(f: Any, inputs: list[Any], at: int, j: int, output: Any) -> np.ndarray[Any, Any]:
     """The same matrix by reverse mode, one output number at a time."""
-    columns = []
+    x, columns = inputs[at], []
     for k in range(_count(output)):
-        unit = np.zeros(output.shape, output.detach().cpu().numpy().dtype)
-        n = unit.size
-        unit.reshape(-1)[k % n] = 1j if k >= n else 1
-        ct = tensor(unit, dtype=output.dtype, device=output.device)
+        ct = _unit(output, k)
         (g,) = _grad([output], [x], [ct], retain_graph=True, allow_unused=True)
         columns.append(np.zeros(_count(x)) if g is None else _flat(g))
     return np.stack(columns, 1) if columns else np.zeros((_count(x), 0))
@@ -101,10 +120,15 @@ def gradcheck(
 
     Source: torch.autograd.gradcheck.
     """
-    if check_batched_grad or check_batched_forward_grad or check_forward_ad or masked:
+    if check_batched_grad or check_batched_forward_grad or masked:
         raise NotImplementedError(
-            "gradcheck(check_batched_grad=, check_forward_ad=, masked=): compare with torch.vmap, "
-            "torch.func.jvp or dense tensors yourself."
+            "gradcheck(check_batched_grad=, check_batched_forward_grad=, masked=): compare with "
+            "torch.vmap or dense tensors yourself."
+        )
+    ways = [_analytical] * check_backward_ad + [_forward] * check_forward_ad
+    if not ways:
+        raise AssertionError(
+            "Expected at least one of check_forward_ad or check_backward_ad to be True"
         )
     given = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
     try:
@@ -113,12 +137,14 @@ def gradcheck(
             for j, (o, numeric) in enumerate(
                 zip(outputs, _numerical(func, given, i, eps), strict=True)
             ):
-                exact = _analytical(o, given[i])
-                if not np.allclose(exact, numeric, rtol=rtol, atol=atol):
-                    raise GradcheckError(
-                        f"Jacobian mismatch for output {j} with respect to input {i},\n"
-                        f"numerical:{numeric}\nanalytical:{exact}\n"
-                    )
+                for way in ways:
+                    exact = way(func, given, i, j, o)
+                    if not np.allclose(exact, numeric, rtol=rtol, atol=atol):
+                        raise GradcheckError(
+                            f"Jacobian {'computed with forward mode ' * (way is _forward)}"
+                            f"mismatch for output {j} with respect to input {i},\n"
+                            f"numerical:{numeric}\nanalytical:{exact}\n"
+                        )
     except GradcheckError:
         if raise_exception:
             raise
@@ -135,10 +161,10 @@ def gradgradcheck(
     masked: bool = False,
 ) -> bool:  # fmt: skip
     """`gradcheck` of the gradient.  Source: torch.autograd.gradgradcheck."""
-    if check_fwd_over_rev or check_batched_grad or masked:
+    if check_batched_grad or masked:
         raise NotImplementedError(
-            "gradgradcheck(check_fwd_over_rev=, check_batched_grad=, masked=): compare with "
-            "torch.func.jvp, torch.vmap or dense tensors yourself."
+            "gradgradcheck(check_batched_grad=, masked=): compare with torch.vmap or dense "
+            "tensors yourself."
         )
     given = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
     if grad_outputs is None:
@@ -154,5 +180,6 @@ def gradgradcheck(
         return tuple(g for g in grads if g is not None)
 
     return gradcheck(
-        first, (*given, *cts), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
-    )
+        first, (*given, *cts), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
+    )  # fmt: skip

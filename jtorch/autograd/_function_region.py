@@ -38,13 +38,13 @@ class Recorded:
             if id(o) not in {id(t) for t in ctx._non_differentiable} and differentiable(o._value.aval)
         ]  # fmt: skip
         avals = [v.aval for v in self.first.results]
-        n = len(self.shown)
         self.given: list[bool] = []
-        self.second = region.record(
-            lambda given: self._backward(cls, given),
-            [*avals[n:], *(avals[i] for i in self.smooth)],
-            self.place,
-        )
+        self.second = self._rule(cls, avals)
+
+    def _rule(self, cls: Any, avals: list[Any]) -> region.Recorded:
+        """The user's gradient, of what forward kept and the cotangents."""
+        inputs = [*avals[len(self.shown) :], *(avals[i] for i in self.smooth)]
+        return region.record(lambda given: self._backward(cls, given), inputs, self.place)
 
     def _forward(self, forward: Callable[..., Any], given: list[Value]) -> list[Value]:
         full = list(self.args)
@@ -55,9 +55,13 @@ class Recorded:
         self.single = not isinstance(result, tuple)
         self.outputs = [result] if self.single else list(result)
         self.shown = [o for o in self.outputs if isinstance(o, TensorBase)]
-        kept = [t for t in self.ctx._saved if isinstance(t, TensorBase)]
+        kept = [t for t in self._kept() if isinstance(t, TensorBase)]
         self.named = {k: t for k, t in vars(self.ctx).items() if isinstance(t, TensorBase)}
         return [t._value for t in (*self.shown, *kept, *self.named.values())]
+
+    def _kept(self) -> tuple[Any, ...]:
+        """What forward saved for the user's rule."""
+        return self.ctx._saved  # type: ignore[no-any-return]
 
     def _backward(self, cls: Any, given: list[Value]) -> list[Value]:
         ctx, tensors = self.ctx, iter([wrap(v) for v in given])
@@ -111,11 +115,14 @@ class Recorded:
         return f
 
 
-def apply(cls: Any, ctx: Any, forward: Callable[..., Any], args: Any, edges: list[Any]) -> Any:
+def apply(
+    kind: type[Recorded], cls: Any, ctx: Any, forward: Callable[..., Any], args: Any,
+    edges: list[Any],
+) -> Any:  # fmt: skip
     """Record one call of a user's Function as one op of the region that is being recorded."""
-    r = Recorded(cls, ctx, forward, args)
+    r = kind(cls, ctx, forward, args)
     flat = r.operands()
-    key = (cls, r.key(), r.place)
+    key = (kind, cls, r.key(), r.place)
     sig = _signatures.get(key)
     if sig is None:
         kinds = tuple(x.aval if type(x) is Value else type(x) for x in flat)

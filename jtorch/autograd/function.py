@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .. import _tensor_duals as _duals
 from .._engine import recorder
 from .._engine.backward import Dual, Node, modes
 from .._engine.signature import differentiable
 from .._gate import TensorBase, alias, wrap
 from .._tensor_autograd import unwrap
-from . import _function_region
+from . import _function_forward, _function_region
 from .grad_mode import no_grad
 
 
@@ -21,6 +22,8 @@ class FunctionCtx:
     def __init__(self) -> None:
         self.needs_input_grad: tuple[bool, ...] = ()
         self._saved: tuple[Any, ...] | None = ()
+        self._saved_for_forward: tuple[Any, ...] = ()
+        self._in_jvp = False
         self._versions: tuple[int, ...] = ()
         self._dirty: tuple[Any, ...] = ()
         self._non_differentiable: tuple[Any, ...] = ()
@@ -32,14 +35,14 @@ class FunctionCtx:
         self._versions = tuple(t._version if isinstance(t, TensorBase) else 0 for t in tensors)  # type: ignore[attr-defined]
 
     def save_for_forward(self, *tensors: Any) -> None:
-        """Kept for torch's signature: forward-mode rules are not used by jtorch's reverse mode."""
-        raise NotImplementedError(
-            "Forward-mode rules of autograd.Function: use torch.func.jvp instead."
-        )
+        """Keep tensors (or None) for jvp."""
+        self._saved_for_forward = tensors
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """The tensors given to `save_for_backward`."""
+        """The tensors given to `save_for_backward`; in jvp those given to `save_for_forward`."""
+        if self._in_jvp and self._saved_for_forward:
+            return self._saved_for_forward
         if self._saved is None:
             from .._engine.backward import _FREED
 
@@ -140,10 +143,23 @@ class Function:
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The user's derivative along tangents of forward's arguments (None: not a tensor)."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with "
+            "forward mode AD."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward outside the graph and put one node for it into the graph."""
-        ctx = FunctionCtx()
+        if _duals.any_of(args) and not recorder.in_region():
+            return _function_forward.apply(cls, FunctionCtx(), args, kwargs)
+        return cls._applied(FunctionCtx(), args, kwargs)
+
+    @classmethod
+    def _applied(cls, ctx: FunctionCtx, args: Any, kwargs: Any) -> Any:
         tensors = [isinstance(a, TensorBase) for a in args]
         edges = [
             a._edge() if is_tensor and modes.grad else None
@@ -162,7 +178,10 @@ class Function:
 
         if track and recorder.in_region():
             with no_grad():
-                return _function_region.apply(cls._with_backward(), ctx, forward, args, edges)
+                user, kind = cls._with_backward(), _function_region.Recorded
+                if _duals.forward_regions and cls.jvp is not Function.jvp:
+                    user, kind = cls, _function_forward.Recorded
+                return _function_region.apply(kind, user, ctx, forward, args, edges)
         result = forward(*args)
         if not track:
             return result
