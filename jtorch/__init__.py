@@ -1,5 +1,6 @@
 """jtorch: PyTorch's imperative API on JAX alone.  Assembly only: no logic lives here."""
 
+import sys as _sys
 from math import e as e
 from math import inf as inf
 from math import nan as nan
@@ -106,5 +107,6 @@ globals().update(_NAMESPACES["torch"])
 nn.DataParallel = parallel.DataParallel
 nn.parallel = _nn_parallel
 newaxis = None
+torch = _sys.modules[__name__]  # PyTorch, too, has itself among its names
 
 __version__ = version.__version__

@@ -326,9 +326,10 @@ def _derive_all() -> dict[str, Callable[..., Any]]:
             if op.inplace:
                 _attach(name + "_", _derive.inplace(op, gate))
         for dunder in op.dunder:
-            _attach(dunder, _operator(op) if len(op.operands) > 1 else f)
+            operator = _operator(op) if len(op.operands) > 1 else f
+            _attach(dunder, _commuted(dunder, operator) if dunder[:3] == "__r" else operator)
         if op.rdunder:
-            _attach(op.rdunder, _reflected(f))
+            _attach(op.rdunder, _reflected(op.rdunder, f))
         if op.idunder:
             _attach(op.idunder, _assignment(_derive.inplace(op, gate)))
     return made
@@ -367,13 +368,34 @@ def _acceptable(other: Any) -> bool:
     return isinstance(other, _ACCEPTED) or hasattr(other, "__jax_array__")
 
 
-def _reflected(f: Callable[..., Any]) -> Callable[..., Any]:
+def _reflected(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
         if not isinstance(other, _ACCEPTED):
             return NotImplemented
+        if not isinstance(self, TensorBase):
+            raise _no_method(name, self)
         return f(other, self)
 
     return operator
+
+
+def _commuted(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
+    """The reflected operator of an op that is commutative."""
+
+    def operator(self: Any, other: Any) -> Any:
+        if not isinstance(self, TensorBase):
+            raise _no_method(name, self)
+        return f(self, other)
+
+    return operator
+
+
+def _no_method(name: str, x: Any) -> TypeError:
+    """Python's words about `Tensor.__radd__(5, t)`."""
+    return TypeError(
+        f"descriptor '{name}' for 'torch._C.TensorBase' objects doesn't apply to a "
+        f"'{type(x).__name__}' object"
+    )
 
 
 functions = _derive_all()

@@ -48,7 +48,14 @@ def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return inplace(_division(rounding_mode), (self, other), ())
 
 
-Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
+def _rdiv(self: Any, other: Any) -> Any:
+    """other / self under Python 2's name, which PyTorch has kept."""
+    if not isinstance(self, Tensor):
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute 'reciprocal'")
+    return self.__rtruediv__(other)
+
+
+Tensor.__rdiv__ = _rdiv  # type: ignore[attr-defined]
 
 
 def _invert(self: Any) -> Any:

@@ -15,7 +15,7 @@ from .._functions import composite, derived, publish
 from .._gate import apply
 from .._size import Size
 from ..ops import TABLE
-from ._arguments import integers, into, tensors_of
+from ._arguments import apart, integers, into, tensors_of
 
 _VIEW, _COPY = TABLE["view"], TABLE["_reshape_copy"]
 _cat, _stack = derived["cat"], derived["stack"]
@@ -345,6 +345,14 @@ def _each(name: str, tensors: Any, f: Any) -> Any:
     if len(tensors) == 1 and not isinstance(tensors[0], tuple | list):
         return f(tensors_of(name, tensors)[0])
     return tuple(f(t) for t in tensors_of(name, tensors))
+
+
+@composite("torch", "torch:concat", "torch:concatenate", replace=True)
+def cat(tensors: Any, dim: int = 0, *, out: Any = None, axis: Any = None) -> Any:
+    """Join tensors along an existing dimension."""
+    if out is not None:
+        apart(out, *tensors)
+    return _cat(tensors, dim if axis is None else axis, out=out)
 
 
 @composite("torch")
