@@ -12,6 +12,7 @@ from . import accelerator as accelerator
 from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
+from . import compiler as compiler
 from . import composite as composite
 from . import cpu as cpu
 from . import creation as creation
@@ -31,6 +32,7 @@ from . import onnx as onnx
 from . import optim as optim
 from . import overrides as overrides
 from . import parallel as parallel
+from . import profiler as profiler
 from . import random as random
 from . import random_ops as random_ops
 from . import random_rejection as random_rejection

@@ -73,9 +73,10 @@ def paused() -> Iterator[None]:
 
 def enter() -> None:
     """Open a level: from now on tangents are carried on."""
-    global level
+    global level, _plain_record
     if level is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    _plain_record = recorder.record  # a profiler's, perhaps
     level = object()
     _put_in(_record, _tracked, _alias, _on_host)
 

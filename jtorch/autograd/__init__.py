@@ -14,6 +14,8 @@ from . import function as function
 from . import functional as functional
 from . import grad_mode as grad_mode
 from . import graph as graph
+from . import profiler as profiler
+from . import profiler_util as profiler_util
 from ._checks import gradcheck as gradcheck
 from ._checks import gradgradcheck as gradgradcheck
 from .anomaly_mode import detect_anomaly as detect_anomaly
