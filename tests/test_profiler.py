@@ -11,7 +11,9 @@ import torch
 import jtorch
 
 MODULES = (torch, jtorch)
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
 
 
 def profiled(m, **options):
