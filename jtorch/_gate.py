@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
-from itertools import repeat
-from operator import attrgetter, is_not
 from typing import Any
 
 import numpy as np
@@ -28,8 +26,8 @@ from ._engine.storage import Apart, Storage, count_apart, read, replaced, write,
 from ._engine.value import Value, from_array
 from .ops._derive import Gate
 
-_AVAL = attrgetter("aval")
 _NUMBERS = (float, int, bool, complex)
+_new: Any = object.__new__  # tensors and storages are made for every result: without `__init__`
 
 
 _tensor_classes: set[type] = set()  # known at a glance to be tensors
@@ -140,24 +138,19 @@ def _retain_at(before: Any, t: Any, edge: Any) -> None:
         edge[0].hooked().retained[edge[1]] = ref
 
 
-_CHAIN, _STORED = attrgetter("_chain"), attrgetter("_storage.value")
-_STORAGE = attrgetter("_storage")
-
-
 def values_of(tensors: Sequence[Any]) -> list[Value]:
-    """The value of each tensor, in loops of C: optimizers ask for hundreds."""
-    if any(map(is_not, map(_CHAIN, tensors), repeat(None))):
-        return [t._value for t in tensors]
-    return list(map(_STORED, tensors))
+    """The value of each tensor, in one loop: optimizers ask for hundreds."""
+    return [t._storage.value if t._chain is None else t._value for t in tensors]
 
 
 def write_values(tensors: Sequence[Any], values: list[Value]) -> None:
     """Write each tensor whole, outside the graph, as optimizers do."""
-    if any(map(is_not, map(_CHAIN, tensors), repeat(None))):
-        for t, value in zip(tensors, values, strict=True):
-            t._assign(value, None, False)
-    else:
-        write_all(list(map(_STORAGE, tensors)), values)
+    cells = [t._storage for t in tensors if t._chain is None]
+    if len(cells) == len(tensors):
+        write_all(cells, values)
+        return
+    for t, value in zip(tensors, values, strict=True):
+        t._assign(value, None, False)
 
 
 subclass_hooks: list[Any] = []  # called with every class that extends Tensor
@@ -172,8 +165,9 @@ def set_tensor_class(cls: type) -> None:
 
 def wrap(value: Value, edge: Any = None, cls: type | None = None) -> Any:
     """A new tensor with storage of its own."""
-    t = object.__new__(cls or _tensor_class)
-    t._storage = Storage(value)
+    t, s = _new(cls or _tensor_class), _new(Storage)
+    s.value, s.version = value, 0
+    t._storage = s
     t._chain = t._base = t._base_chain = t._cached = t._grad = t._hooks = None
     t._cver = t._gen = 0
     t._edge_, t._req = edge, False
@@ -257,10 +251,10 @@ def dual_call(
     """Record one op on tensors and numbers; returns its signature, result duals and
     flat operands.
     """
+    tensors: Any = operands
     if _tensor_classes.issuperset(map(type, operands)):
-        tensors: Any = operands
-        flat = [t._storage.value if t._chain is None else t._value for t in operands]
-        spec = tuple(map(_AVAL, flat))
+        flat: Any = [t._storage.value if t._chain is None else t._value for t in operands]
+        spec = tuple([v.aval for v in flat])
     else:
         flat, spec, tensors = _sorted_out(op, operands)
     try:
@@ -271,18 +265,18 @@ def dual_call(
         static = _freeze(static)
         sig = lookup(op, static, spec)
     if sig.differentiable and modes.grad:
-        edges = tuple(
-            [
-                None
-                if t is None
-                else (t._edge_ or (t if t._req else None))
-                if t._base is None
-                else t._edge()
-                for t in tensors
-            ]
-        )
-        if any(map(is_not, edges, repeat(None))):
-            return sig, tracked_call(sig, flat, edges), flat
+        tracked, edges = False, []
+        for t in tensors:
+            e = None
+            if t is not None:
+                e = t._edge_ if t._base is None else t._edge()
+                if e is None and t._req:
+                    e = t
+                if e is not None:
+                    tracked = True
+            edges.append(e)
+        if tracked:
+            return sig, tracked_call(sig, flat, tuple(edges)), flat
     if op.host is not None and sig.place is not TRACED:
         values = _on_host(sig, flat)
         if values is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ._engine import backward as _backward
 from ._engine import recorder
+from ._engine import walk as _walk
 from ._engine.backward import Dual, modes
 from ._engine.saved import SHARED
 from ._engine.signature import differentiable, lookup
@@ -323,9 +324,15 @@ def backward(
     walk = _run(roots, keep, create_graph, wanted)
     before, modes.grad = modes.grad, create_graph
     try:
-        targets = None if inputs is None else {id(i) for i in inputs}
-        for leaf, ct in walk.leaves.values():
-            if targets is None or id(leaf) in targets:
+        reached = list(walk.leaves.values())
+        if inputs is not None:
+            targets = {id(i) for i in inputs}
+            reached = [pair for pair in reached if id(pair[0]) in targets]
+        for leaf, ct in reached:
+            if leaf._hooks is None and leaf._grad is None and leaf._req and not create_graph:
+                ct[0].home = SHARED  # as `_accumulate` does, without two calls for each parameter
+                leaf._grad = wrap(ct[0])
+            else:
                 _deliver(leaf, ct, create_graph)
     finally:
         modes.grad = before
@@ -335,8 +342,8 @@ def backward(
         recorder.backward_ends(recorder.pending(place))
 
 
-def _run(roots: Any, keep: bool, create_graph: bool, wanted: Any) -> _backward.Walk:
-    return _backward.run(
+def _run(roots: Any, keep: bool, create_graph: bool, wanted: Any) -> _walk.Walk:
+    return _walk.run(
         roots, keep=keep, create_graph=create_graph, wrap=_shown, unwrap=unwrap, wanted=wanted
     )
 

@@ -20,7 +20,7 @@ LAYERS: dict[int, str] = {
           _engine.rng_rejection _engine.rng_xla""",
     1: """_engine.program _engine.executor _engine.cut _engine.host _engine.host_rules
           _engine.host_windows _engine.host_linalg""",
-    2: """_engine.recorder _engine.backward _engine.storage _engine.region _engine.transfer
+    2: """_engine.recorder _engine.backward _engine.walk _engine.replay _engine.storage _engine.region _engine.transfer
           _engine.rng""",
     3: "ops ops.*",
     4: "tensor _gate _indexing _layout _size _tensor_*",

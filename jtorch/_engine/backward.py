@@ -1,4 +1,4 @@
-"""Reverse mode: grad nodes, the walk from a result to its leaves, hooks, and grad modes.
+"""Reverse mode: grad nodes, ops that are recorded with one, hooks, and grad modes.
 
 A differentiable value is a *dual*: (Value, edge). An edge says where its gradient goes: None
 (nowhere), `(node, output number)`, or a leaf, which is any object with `_accumulate(dual,
@@ -7,17 +7,17 @@ create_graph)`.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import threading
 from collections.abc import Callable
 from itertools import repeat
 from operator import is_not
 from typing import Any
+from weakref import ref
 
 from . import recorder
 from .op import Op, Param, Role
-from .saved import check, check_result
+from .saved import check
 from .signature import Signature, make
 from .value import Aval, Value
 
@@ -80,9 +80,12 @@ class Node:
 
 
 class OpNode(Node):
-    """The node of one recorded op."""
+    """The node of one recorded op.
 
-    __slots__ = ("flat", "sig")
+    at: the number of its first result in the program, and of what it reads in that program's code.
+    """
+
+    __slots__ = ("at", "flat", "sig")
 
     def __init__(self, sig: Signature, flat: Any, edges: tuple[Any, ...]) -> None:
         # the base class's lines: one call fewer for every op
@@ -201,8 +204,12 @@ def tracked_call(sig: Signature, flat: Any, edges: tuple[Any, ...]) -> list[Dual
     else:
         results = recorder.record(sig, flat, True)
         node = OpNode(sig, flat, edges)
+    first = results[0]
+    program, node.at = first.program, first.slot
+    if program is not None:
+        program.tape.append(ref(node))
     if len(results) == 1:
-        return [(results[0], (node, 0))]
+        return [(first, (node, 0))]
     return [
         (v, (node, i) if tracked else None)
         for i, (v, tracked) in enumerate(zip(results, sig.tracked, strict=True))
@@ -214,7 +221,7 @@ def _plain(name: str, fn: Callable[..., Any], arrays: int, linear: bool) -> Op:
     return Op(name, fn, params, linear=linear)
 
 
-_ADD = _plain("accumulate_grad", lambda x0, x1: x0 + x1, 2, True)
+ADD = _plain("accumulate_grad", lambda x0, x1: x0 + x1, 2, True)
 _sums: dict[tuple[Aval, Aval], Signature] = {}
 
 
@@ -223,158 +230,5 @@ def add(a: Dual, b: Dual) -> Dual:
     key = (a[0].aval, b[0].aval)
     sig = _sums.get(key)
     if sig is None:
-        sig = _sums[key] = make(_ADD, (), key)
+        sig = _sums[key] = make(ADD, (), key)
     return call(sig, (a[0], b[0]), (a[1], b[1]))[0]
-
-
-class Walk:
-    """One backward pass: cotangents waiting at nodes, gradients collected at leaves."""
-
-    def __init__(self, create_graph: bool, keep: bool, wanted: set[Any] | None) -> None:
-        self.create_graph, self.keep, self.wanted = create_graph, keep, wanted
-        self.waiting: dict[int, list[Dual | None]] = {}  # by the node's number
-        self.heap: list[tuple[int, Node]] = []  # newest first
-        self.leaves: dict[int, tuple[Any, Dual]] = {}
-        self.captured: dict[Any, Dual] = {}
-
-    def send(self, edge: Any, ct: Dual) -> None:
-        """Add a cotangent to what waits at an edge."""
-        if type(edge) is not tuple:
-            old = self.leaves.get(id(edge))
-            self.leaves[id(edge)] = (edge, ct if old is None else add(old[1], ct))
-            return
-        node, index = edge
-        slots = self.waiting.get(node.seq)
-        if slots is None:
-            slots = self.waiting[node.seq] = [None] * len(node.outs)
-            heapq.heappush(self.heap, (-node.seq, node))
-        held = slots[index]
-        slots[index] = ct if held is None else add(held, ct)
-
-    def run(self, wrap: Callable[[Dual], Any], unwrap: Callable[[Any], Dual]) -> None:
-        """Walk newest node first; every parent is older than its children."""
-        needed = None if self.wanted is None else self._needed()
-        heap, waiting, leaves = self.heap, self.waiting, self.leaves
-        while heap:
-            node = heapq.heappop(heap)[1]
-            cts = waiting.pop(node.seq)
-            if node.hooks is None and needed is None:
-                grads = node.pull(cts, self.create_graph, self.keep)
-            else:
-                grads = self._attended(node, cts, needed, wrap, unwrap)
-            for edge, g in zip(node.edges, grads, strict=True):
-                if edge is None or g is None:
-                    continue
-                if type(edge) is tuple:  # `send`, for what is new: almost always
-                    parent, index = edge
-                    if parent.seq not in waiting:
-                        slots: list[Any] = [None] * len(parent.outs)
-                        slots[index] = g
-                        waiting[parent.seq] = slots
-                        heapq.heappush(heap, (-parent.seq, parent))
-                        continue
-                elif id(edge) not in leaves:
-                    leaves[id(edge)] = (edge, g)
-                    continue
-                self.send(edge, g)
-
-    def _attended(self, node: Node, cts: Any, needed: Any, wrap: Any, unwrap: Any) -> Any:
-        """`pull` for a node with hooks, or in a walk that looks for certain edges."""
-        hooks = node.hooks
-        if hooks is not None:
-            self._tensor_hooks(hooks, cts, wrap, unwrap)
-        if needed is not None:
-            for i, ct in enumerate(cts):
-                if ct is not None and (node, i) in self.wanted:  # type: ignore[operator]
-                    self.captured[node, i] = ct
-            if node not in needed:
-                return (None,) * len(node.edges)
-        if hooks is None:
-            return node.pull(cts, self.create_graph, self.keep)
-        if hooks.spoiled is not None:
-            check_result(hooks.spoiled)
-        cts = _node_hooks(hooks.pre, cts, None, wrap, unwrap)
-        grads = node.pull(cts, self.create_graph, self.keep)
-        return _node_hooks(hooks.post, grads, cts, wrap, unwrap)
-
-    def _needed(self) -> set[Node]:
-        """Nodes from which a wanted edge can be reached (the rest need not be pulled)."""
-        order: list[Node] = []
-        stack = [node for _, node in self.heap]
-        seen = set(stack)
-        while stack:
-            node = stack.pop()
-            order.append(node)
-            for e in node.edges:
-                if type(e) is tuple and e[0] not in seen:
-                    seen.add(e[0])
-                    stack.append(e[0])
-        needed: set[Node] = set()
-        wanted = self.wanted or set()
-        for node in sorted(order, key=lambda n: n.seq):
-            for e in node.edges:
-                if e is not None and (
-                    (e in wanted or e[0] in needed) if type(e) is tuple else id(e) in wanted
-                ):
-                    needed.add(node)
-                    break
-        return needed
-
-    def _tensor_hooks(self, hooks: Hooks, cts: list[Dual | None], wrap: Any, unwrap: Any) -> None:
-        for index, own in hooks.tensor.items():
-            for hook in tuple(own.values()):
-                ct = cts[index]
-                if ct is not None:
-                    new = hook(wrap(ct))
-                    cts[index] = ct if new is None else unwrap(new)
-        for index, ref in hooks.retained.items():
-            target, ct = ref(), cts[index]
-            if target is not None and ct is not None:
-                target._accumulate(ct, self.create_graph)
-
-
-def _node_hooks(hooks: dict[int, Any], grads: Any, given: Any, wrap: Any, unwrap: Any) -> Any:
-    """The gradients after a node's hooks; `given`: what the node was given, None before
-    it has run.
-    """
-
-    def show(duals: Any) -> tuple[Any, ...]:
-        return tuple(None if d is None else wrap(d) for d in duals)
-
-    for hook in tuple(hooks.values()):
-        new = hook(show(grads)) if given is None else hook(show(grads), show(given))
-        if new is not None:
-            new = new if isinstance(new, tuple) else (new,)
-            grads = [None if t is None else unwrap(t) for t in new]
-    return grads
-
-
-def run(
-    roots: list[tuple[Any, Dual]],
-    *,
-    keep: bool,
-    create_graph: bool,
-    wrap: Callable[[Dual], Any],
-    unwrap: Callable[[Any], Dual],
-    wanted: list[Any] | None = None,
-) -> Walk:
-    """Pull the cotangents of `roots` (edge, dual) back; `wanted` edges are captured, None: all
-    leaves.
-
-    Leaves are not touched here: the caller delivers `walk.leaves`.
-    """
-    targets = None if wanted is None else {e if type(e) is tuple else id(e) for e in wanted}
-    walk = Walk(create_graph, keep, targets)
-    before = modes.grad
-    modes.grad = create_graph
-    place = roots[0][1][0].aval.place if roots else None
-    program = recorder.backward_begins(place) if place is not None and not place.traced else None
-    try:
-        for edge, ct in roots:
-            walk.send(edge, ct)
-        walk.run(wrap, unwrap)
-    finally:
-        modes.grad = before
-        if program is not None:
-            program.backward, program.line = False, None
-    return walk

@@ -100,6 +100,7 @@ class Place:
 
 CPU = Place(device("cpu"), None)
 TRACED = Place(device("cpu"), None, traced=True)
+META = Place(device("meta"), None, traced=True)  # shapes and dtypes alone: there are no arrays
 
 
 @functools.cache
@@ -151,6 +152,8 @@ def place_of(dev: Any = None) -> Place:
         return _cpu_place()
     if dev.type in ("cuda", "xla", "tpu"):
         return _accelerator_place(dev.index or 0)
+    if dev.type == "meta":
+        return META
     raise NotImplementedError(
         f"jtorch has no {dev.type!r} device: use 'cpu', or 'cuda' for any GPU or TPU that JAX sees."
     )

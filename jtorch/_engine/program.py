@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from itertools import compress, repeat
-from operator import attrgetter, call, is_not, not_
+from operator import attrgetter, call
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
-from .bulk import has, set_each
 from .signature import NUMBERS, TABLE, Signature
 from .stats import user_line
 from .value import Aval, Value, pending_values
@@ -20,8 +18,7 @@ from .value import Aval, Value, pending_values
 # the leaves list, the loop variable, getrefcount's argument; then the slot and the argument.
 _VALUE_REFS, _ARRAY_REFS = 3, 2
 _ARRAY, _AVAL = attrgetter("array"), attrgetter("aval")
-_PROGRAM, _SLOT = attrgetter("program"), attrgetter("slot")
-_MANY = 12  # operands from which on C's loops are faster than a comprehension
+_new: Any = object.__new__  # a Value is made for every result: without a call of `__init__`
 LEAF_BYTES = 256 << 20  # host data a pending program may keep alive before it is looked at
 _PACKS: tuple[type, ...] = (bool, int, float, complex)
 
@@ -37,6 +34,7 @@ class Program:
     __slots__ = (
         "backward", "code", "foreign", "grads", "last", "leaf_bytes", "leaf_index", "leaves",
         "line", "lines", "mark", "next_check", "numbers", "outs", "owner", "place", "starts",
+        "tape",
     )  # fmt: skip
 
     def __init__(self, place: Any, next_check: int) -> None:
@@ -51,7 +49,8 @@ class Program:
         self.leaf_index: dict[int, int] = {}
         self.leaf_bytes = 0
         self.numbers: dict[type, list[Any]] = {t: [] for t in _PACKS}
-        self.outs: list[ref[Value]] = []
+        self.outs: list[Callable[[], Value | None]] = []  # weak references
+        self.tape: list[Any] = []  # the grad nodes of its instructions, weak references
         self.grads = False  # whether ops were recorded for a gradient since the last backward
         self.mark = 0  # instructions up to the last end of a backward
         self.backward = False
@@ -60,22 +59,40 @@ class Program:
 
     def leaf(self, v: Value) -> int:
         """The number of a value from elsewhere, which becomes a leaf."""
-        array = v.array
-        if array is None and self.foreign is not None:
-            self.foreign(v)
-            array = v.array
+        array, other = v.array, v.program
+        if array is None or (other is not None and other.leaves):
+            return self._known_leaf(v)
         leaves = self.leaves
-        new = ~len(leaves)
-        number = self.leaf_index.setdefault(id(v), new)
-        if number == new:
+        v.program, v.slot = self, ~len(leaves)
+        leaves.append(v)
+        if type(array) is np.ndarray:
+            self._hold(v.aval.nbytes)
+        return v.slot
+
+    def _known_leaf(self, v: Value) -> int:
+        """The same for a value that is pending, or that another program which has not run yet
+        has read or made: it may be one of the leaves already.
+        """
+        if v.array is None and self.foreign is not None:
+            self.foreign(v)
+        index, leaves = self.leaf_index, self.leaves
+        for i in range(len(index), len(leaves)):
+            index[id(leaves[i])] = ~i
+        number = index.get(id(v))
+        if number is None:
+            number = index[id(v)] = ~len(leaves)
             leaves.append(v)
-            if type(array) is np.ndarray:
-                self.leaf_bytes += v.aval.nbytes
-                if self.leaf_bytes > LEAF_BYTES:
-                    self.next_check = min(self.next_check, len(self.starts))
-        if array is not None:  # a pending one must still say who computes it
+            if type(v.array) is np.ndarray:
+                self._hold(v.aval.nbytes)
+        if v.array is not None:  # a pending one must still say who computes it
             v.program, v.slot = self, number
         return number
+
+    def _hold(self, nbytes: int) -> None:
+        """Count the host data that the program keeps alive."""
+        self.leaf_bytes += nbytes
+        if self.leaf_bytes > LEAF_BYTES:
+            self.next_check = min(self.next_check, len(self.starts))
 
     def made(self, v: Value) -> bool:
         """Whether `v` is a result of this program."""
@@ -84,46 +101,29 @@ class Program:
     def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
         """Append one instruction; returns its pending results."""
         # operands first: a foreign one may fail to be computed, then nothing has been appended
-        values = compress(flat, sig.mask) if sig.numbers else flat
-        if len(sig.flat) < _MANY:
-            operands = [x.slot if x.program is self else self.leaf(x) for x in values]
-        else:
-            operands = self._operands(list(values))
         if sig.numbers:
+            operands = [
+                x.slot if x.program is self else self.leaf(x) for x in flat if type(x) is Value
+            ]
             numbers = self.numbers
-            for x in compress(flat, map(not_, sig.mask)):
-                numbers[type(x)].append(x)
-        code, outs = self.code, self.outs
+            for x in flat:
+                if type(x) is not Value:
+                    numbers[type(x)].append(x)
+        else:
+            operands = [x.slot if x.program is self else self.leaf(x) for x in flat]
+        code, outs, kinds = self.code, self.outs, sig.outs
         self.starts.append(len(code))
         self.lines.append(line)
         code.append(sig.id)
         code += operands
-        if len(sig.outs) == 1:
-            v = Value(sig.outs[0], None, self, len(outs))
+        if len(kinds) == 1:
+            v = _new(Value)
+            v.aval, v.array, v.program, v.slot = kinds[0], None, self, len(outs)
             outs.append(ref(v))
             return [v]
         results = pending_values(sig.outs, self, len(outs))
         outs += map(ref, results)
         return results
-
-    def _operands(self, values: list[Value]) -> list[int]:
-        """The numbers of many values; new leaves all at once, where none needs more care."""
-        new = list(compress(values, map(is_not, map(_PROGRAM, values), repeat(self))))
-        arrays, ids = list(map(_ARRAY, new)), list(map(id, new))
-        if (
-            np.ndarray in set(map(type, arrays))
-            or has(arrays, None)
-            or len(set(ids)) < len(ids)
-            or not self.leaf_index.keys().isdisjoint(ids)
-        ):
-            return [x.slot if x.program is self else self.leaf(x) for x in values]
-        first = ~len(self.leaves)
-        numbers = range(first, first - len(new), -1)
-        self.leaves += new
-        self.leaf_index.update(zip(ids, numbers, strict=True))
-        set_each(new, "program", repeat(self))
-        set_each(new, "slot", numbers)
-        return list(map(_SLOT, values))
 
     def results(self) -> list[Value | None]:
         """Each result that Python still holds, None for the others."""
@@ -151,7 +151,7 @@ class Program:
     def done(self) -> None:
         """Let go of everything, as values may hold on to the program that made or read them."""
         self.leaves, self.leaf_index, self.outs = [], {}, []
-        self.code, self.starts, self.lines = [], [], []
+        self.code, self.starts, self.lines, self.tape = [], [], [], []
         self.last = self.owner = None
 
     def live(self) -> list[tuple[int, Value]]:

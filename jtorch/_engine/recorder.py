@@ -13,7 +13,7 @@ import jax
 
 from . import cut, host, stats
 from .config import config
-from .device import TRACED
+from .device import META, TRACED
 from .executor import execute, run_eagerly, run_traced
 from .op import Op, Param, Role
 from .program import Program
@@ -152,6 +152,8 @@ def record(sig: Signature, flat: Any, grad: bool = False) -> list[Value]:
 
 def _at_once(sig: Signature, flat: Any) -> list[Value] | None:
     """The results of an op that need not wait for others; None if it is to be recorded."""
+    if sig.place is META:
+        return [Value(a) for a in sig.outs]
     if sig.place is TRACED:
         return run_traced(sig, [_now(x) for x in flat])
     if _local.region:
@@ -261,6 +263,8 @@ def flush(reason: str) -> None:
 def concrete(v: Value, reason: str) -> Any:
     """The array of `v`, running its program if it has to; counts as a sync."""
     if v.array is None:
+        if v.aval.place is META:
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if _local.region:
             raise RuntimeError(
                 f"{reason}: the value of a tensor is asked for inside a function that is being "

@@ -10,15 +10,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from itertools import repeat
-from operator import add, attrgetter, is_
 from typing import Any
 
 import jax.numpy as jnp
 
 from . import recorder
 from .backward import Dual, call
-from .bulk import all_different, each, has, set_each
 from .op import Op, Param, Role
 from .saved import SHARED, counted, uncounted
 from .signature import lookup
@@ -40,37 +37,26 @@ class Storage:
         """Replace the whole content."""
         if recorder.regions:
             recorder.note_write(self)
-        old = self.value
-        if old.aval is value.aval:  # what takes its memory, if nobody else reads it
-            value.was = old.was if old.array is None else id(old)
-        if old.home is not SHARED:
-            old.home = self.version
-        self.value = value
-        self.version += 1
+        _put(self, value)
 
 
-_VALUE, _VERSION = attrgetter("value"), attrgetter("version")
-_ARRAY, _AVAL, _HOME = attrgetter("array"), attrgetter("aval"), attrgetter("home")
+def _put(s: Storage, value: Value) -> None:
+    old = s.value
+    if old.aval is value.aval:  # what takes its memory, if nobody else reads it
+        value.was = old.was if old.array is None else id(old)
+    if old.home is not SHARED:
+        old.home = s.version
+    s.value = value
+    s.version += 1
 
 
 def write_all(cells: list[Storage], values: list[Value]) -> None:
     """`write` for many cells: optimizers have hundreds."""
-    olds = list(map(_VALUE, cells))
-    plain = (
-        not recorder.regions
-        and not has(map(_ARRAY, olds), None)
-        and not has(map(_HOME, olds), SHARED)
-        and all(map(is_, map(_AVAL, olds), map(_AVAL, values)))
-        and all_different(cells)
-    )
-    if not plain:
-        each(Storage.write, cells, values)
-        return
-    versions = list(map(_VERSION, cells))
-    set_each(values, "was", map(id, olds))
-    set_each(olds, "home", versions)
-    set_each(cells, "value", values)
-    set_each(cells, "version", map(add, versions, repeat(1)))
+    if recorder.regions:
+        for s in cells:
+            recorder.note_write(s)
+    for s, value in zip(cells, values, strict=True):
+        _put(s, value)
 
 
 class Apart(tuple[Step, ...]):

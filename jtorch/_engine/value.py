@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from itertools import count, repeat
 from typing import Any
 
 import numpy as np
 
 from . import dtype as _dtype
-from .bulk import set_each
 from .device import Place, place_of_array
 
 
@@ -56,11 +54,12 @@ class Value:
     array gives it up: nobody may write to it afterwards.  `was` is the id of the ready Value that
     it took the place of in a storage.  `home` says whether it is still what a tensor shows: None,
     the version of the storage in which it was overwritten, or, of a view, (weak storage, version,
-    newest node it may feed).
+    newest node it may feed).  `top`: the largest of some whole numbers on the host, where known.
     """
 
     # defaults in the class: a Value is made for every result of every op
     moved: Any = None
+    top: int | None = None
     uses = was = 0
     home: Any = None
 
@@ -71,13 +70,17 @@ class Value:
         return f"Value({self.aval}, {'pending' if self.array is None else 'ready'})"
 
 
+_new: Any = object.__new__
+
+
 def pending_values(avals: tuple[Aval, ...], program: Any, first: int) -> list[Value]:
-    """`Value(aval, None, program, slot)` for each, slots from `first` on."""
-    values = list(map(object.__new__, repeat(Value, len(avals))))
-    set_each(values, "aval", avals)
-    set_each(values, "array", repeat(None))
-    set_each(values, "program", repeat(program))
-    set_each(values, "slot", count(first))
+    """`Value(aval, None, program, slot)` for each, slots from `first` on, made without a call."""
+    values = []
+    for kind in avals:
+        v = _new(Value)
+        v.aval, v.array, v.program, v.slot = kind, None, program, first
+        values.append(v)
+        first += 1
     return values
 
 

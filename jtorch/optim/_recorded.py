@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 
 from .._engine import dtype as _dtype
-from .._engine.bulk import each, has
 from .._engine.device import place_of
 from .._engine.value import Value, aval
 from .._gate import TensorBase, wrap
@@ -17,7 +15,6 @@ from ._update import Tensors
 from .optimizer import Optimizer
 
 State = dict[str, Any]
-_GRAD, _SPARSE = attrgetter("grad"), attrgetter("is_sparse")
 
 
 class Recorded(Optimizer):
@@ -51,15 +48,16 @@ class Recorded(Optimizer):
     ) -> tuple[Tensors, Tensors, list[State]]:
         """Parameters with a gradient, their gradients and their states, made where missing."""
         params: Tensors = group["params"]
-        grads = list(map(_GRAD, params))
-        if has(grads, None):
-            params = [p for p, grad in zip(params, grads, strict=True) if grad is not None]
-            grads = [grad for grad in grads if grad is not None]
-        if any(map(_SPARSE, grads)):
-            grads = [self._dense(grad, group) if grad.is_sparse else grad for grad in grads]
+        grads = [p.grad for p in params]
+        if [g for g in grads if g is None]:
+            params = [p for p, g in zip(params, grads, strict=True) if g is not None]
+            grads = [g for g in grads if g is not None]
+        if [g for g in grads if g.is_sparse]:
+            grads = [self._dense(g, group) if g.is_sparse else g for g in grads]
         if group.get("fused"):
-            each(check_fused, params)
-        states = list(map(self.state.__getitem__, params)) if stateful else []
+            for p in params:
+                check_fused(p)
+        states = [self.state[p] for p in params] if stateful else []
         if not all(states):
             for p, state in zip(params, states, strict=True):
                 if not state:
@@ -87,7 +85,7 @@ class Recorded(Optimizer):
 
 def column(states: list[State], name: str) -> Tensors:
     """One kind of state tensor, for all parameters."""
-    return list(map(itemgetter(name), states))
+    return [s[name] for s in states]
 
 
 def count(number: float, p: Any, group: dict[str, Any], on_device: bool = False) -> Any:

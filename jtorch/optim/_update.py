@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
-from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .._engine import recorder
 from .._engine.backward import call, modes
-from .._engine.bulk import all_different, has
 from .._engine.op import Op, Param, Role
 from .._engine.signature import lookup
 from .._engine.value import Value
@@ -22,7 +19,6 @@ from ..ops import TABLE
 from ._rules import Rule
 from ._rules_row import make_row, zeros_row
 
-_AVAL, _DTYPE, _PLACE = attrgetter("aval"), attrgetter("dtype"), attrgetter("place")
 Tensors = list[Any]
 Counts = tuple[float, ...]
 
@@ -76,7 +72,7 @@ def update(
     each parameter's history that the rule reads.  options: numbers, or 0-d tensors (then the rule's
     numbers are computed inside the program, and gradients flow to them if `differentiable`).
     """
-    if not all_different(params):
+    if len(set(map(id, params))) != len(params):
         _one_by_one(rule, params, grads, slots, counts, options, flags, differentiable)
         return
     if differentiable:
@@ -101,8 +97,8 @@ Run = tuple[Counts, list[int]]  # parameters (by number) that share counts, dtyp
 
 def _by_place(params: Tensors, counts: list[Counts]) -> list[list[Run]]:
     """The runs of each device.  Usually there is one device and one run: the whole group."""
-    avals = list(map(_AVAL, values_of(params)))
-    if len(set(counts)) == len(set(map(_PLACE, avals))) == len(set(map(_DTYPE, avals))) == 1:
+    avals = [v.aval for v in values_of(params)]
+    if len(set(counts)) == 1 == len({(id(a.place), a.dtype) for a in set(avals)}):
         return [[(counts[0], list(range(len(params))))]]
     places: dict[Any, dict[Any, list[int]]] = {}
     for i, aval in enumerate(avals):
@@ -115,22 +111,21 @@ def _record(
     rule: Rule, params: Tensors, grads: Tensors, slots: list[Tensors], options: tuple[Any, ...],
     flags: dict[str, Any], differentiable: bool, runs: list[Run],
 ) -> None:  # fmt: skip
-    held = any(isinstance(o, TensorBase) for o in options)
+    held = bool([o for o in options if isinstance(o, TensorBase)])
     numbers: list[Any] = []
-    sizes, order = [], []
+    moved: Tensors = []
+    sources: Tensors = []
+    kept: Tensors = []
+    sizes = []
     for counts, run in runs:
         own = (*counts, *options) if held else rule.numbers(counts, *options, **flags)
         numbers += own if held else map(float, own)
-        if len(run) == len(params):
-            groups = (params, grads, *slots)
-        else:
-            groups = tuple([ts[i] for i in run] for ts in (params, grads, *slots))
-        kept = list(chain.from_iterable(groups[2:]))
-        if has(kept, None):
-            kept = [t for t in kept if t is not None]
-        order.append((groups[0], groups[1], kept))
-        sizes.append((len(run), len(kept)))
-    moved, sources, kept = (list(chain.from_iterable(ts)) for ts in zip(*order, strict=True))
+        whole, before = len(run) == len(params), len(kept)
+        moved += params if whole else [params[i] for i in run]
+        sources += grads if whole else [grads[i] for i in run]
+        for slot in slots:
+            kept += [t for t in (slot if whole else [slot[i] for i in run]) if t is not None]
+        sizes.append((len(run), len(kept) - before))
     static = (tuple(sizes), len(runs[0][0]) if held else None, tuple(flags.items()))
     # Nothing here may hold the old values when the program runs: they are to be overwritten.
     flat: list[Any] = numbers
@@ -140,7 +135,7 @@ def _record(
     spec: list[Any] = [tuple([x.aval if type(x) is Value else float for x in flat])]
     for tensors in (moved, sources, kept):
         values = values_of(tensors)
-        spec.append(tuple(map(_AVAL, values)))
+        spec.append(tuple([v.aval for v in values]))
         flat = flat + values
     del values
     spec.append(_skip[-1]._value.aval if _skip else None)
@@ -169,17 +164,16 @@ def _number(v: Value) -> float:
     array = v.array
     if array is None:
         array = recorder.concrete(v, "a number the optimizer needs")
-    return float(np.asarray(array))
+    return float(array.item() if type(array) is np.ndarray else np.asarray(array))
 
 
 def read_counts(columns: list[Tensors]) -> list[Counts]:
     """Per parameter, the numbers in its count tensors; counts that share a Value are read once."""
-    found: list[Any] = []
+    found = []
     for tensors in columns:
         values = values_of(tensors)
-        different = dict(zip(map(id, values), values, strict=True))
-        known = {key: _number(v) for key, v in different.items()}
-        found.append(map(known.__getitem__, map(id, values)))
+        known = {v: _number(v) for v in set(values)}
+        found.append([known[v] for v in values])
     return list(zip(*found, strict=True))
 
 
@@ -187,7 +181,7 @@ def next_counts(steps: Tensors) -> list[Counts]:
     """Each parameter's step count after the step that is about to be taken."""
     counts = read_counts([steps])
     after = {c: (c[0] + 1,) for c in set(counts)}
-    return list(map(after.__getitem__, counts))
+    return [after[c] for c in counts]
 
 
 def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
@@ -199,11 +193,11 @@ def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
         if _skip:
             _write_unless_skipped(column, numbers)
             continue
-        keys = list(zip(map(_AVAL, values_of(column)), numbers, strict=True))
+        keys = list(zip([v.aval for v in values_of(column)], numbers, strict=True))
         for key in set(keys):
             if key not in made:
                 made[key] = Value(key[0], np.array(key[1], key[0].np))
-        write_values(column, list(map(made.__getitem__, keys)))
+        write_values(column, [made[key] for key in keys])
 
 
 def _write_unless_skipped(tensors: Tensors, numbers: tuple[float, ...]) -> None:

@@ -6,13 +6,12 @@ import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 import jax
 
 from .._engine import executor, recorder
-from .._engine.bulk import set_each
 from .._gate import TensorBase
 from .._tensor_hooks import RemovableHandle
 from . import _state_dict
@@ -246,7 +245,8 @@ class Optimizer:
         """Forget all gradients; set_to_none=False writes zeros into them, as one recorded op."""
         if set_to_none:
             for group in self.param_groups:
-                set_each(group["params"], "grad", repeat(None))
+                for p in group["params"]:
+                    p._grad = None
             return
         zeroed = []
         for group in self.param_groups:
