@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jtorch
+from jtorch._absent import REASONS
 from jtorch._functions import NAMESPACES
 from jtorch.ops import TABLE
 
@@ -31,6 +32,42 @@ SCORES = (
     "alias",
 )
 REASON = 200  # characters of a failure's reason
+
+KINDS = """
+What `dtypes` says: *default*: operands are brought to their common dtype, which the result has;
+*int to float*: the same, and integers and bools give the default floating dtype; *bool to long*:
+integers and bools give int64; *always bool*: the result is bool; *complex to float*: complex
+operands give their real dtype; *none*: any, as they come; *of its ops*: a Python function over
+others.  `gradient` says whether the op is differentiable; *linear*: its gradient keeps no operand.
+"""
+
+# Why an entry fails, where the harness's message does not say it.
+WHY = {
+    "chalf": "JAX has no half-precision complex numbers",
+    "to_sparse": "there are no sparse tensors (docs/differences.md)",
+    "as_strided_scatter": "PyTorch's gradient is wrong (docs/differences.md)",
+    "istft": "PyTorch's gradient is wrong (docs/differences.md)",
+    "linalg.eigh": "eigenvectors are unique up to their signs, which are those of jaxlib's LAPACK",
+    "_chunk_cat": "private",
+}
+NAMES_WHY = {
+    "no TorchScript compiler": """torch.ScriptFunction torch.import_ir_module torch.parse_ir
+        torch.import_ir_module_from_buffer torch.merge_type_from_type_comment torch.parse_schema
+        torch.parse_type_comment torch.unify_type_list""",
+    "PyTorch's dispatcher, which is not here": """torch.AggregationType torch.DispatchKey torch.Tag
+        torch.autograd.NestedIOFunction torch.func.debug_unwrap""",
+    "first-class dimensions: use einsum or func.rearrange": "torch.Tensor.index",
+    "scaled products of float8 on certain GPUs": """torch.nn.functional.ScalingType
+        torch.nn.functional.SwizzleType torch.nn.functional.scaled_mm
+        torch.nn.functional.scaled_grouped_mm""",
+    "selective checkpointing: call checkpoint on the part to recompute": """
+        torch.utils.checkpoint.CheckpointPolicy torch.utils.checkpoint.SelectiveCheckpointContext
+        torch.utils.checkpoint.create_selective_checkpoint_contexts
+        torch.utils.checkpoint.GraphExecGroup""",
+    "datapipes, which left PyTorch for torchdata": """torch.utils.data.IterDataPipe
+        torch.utils.data.MapDataPipe""",
+}
+WHY |= {name: why for why, names in NAMES_WHY.items() for name in names.split()}
 
 
 def load(paths: list[str]) -> dict[str, Any]:
@@ -61,10 +98,18 @@ def failures(suites: dict[str, Any]) -> list[str]:
             if not wrong or not entry.get("public", True):
                 continue
             reasons = entry.get("reason") or {}
-            text = " ".join(str(next(iter(reasons.values()), entry.get("note") or "")).split())
+            text = why(entry) or str(next(iter(reasons.values()), entry.get("note") or ""))
+            text = " ".join(text.split())
             cell = text.replace("|", "\\|").replace("`", "'")[:REASON]
             lines.append(f"| {suite}: {entry['key']} | {', '.join(wrong)} | {cell} |")
     return lines
+
+
+def why(entry: dict[str, Any]) -> str:
+    """The reason in our words, where there is one."""
+    name, key = entry["name"], entry["key"].removeprefix("op:")
+    absent = REASONS.get(key.rsplit(".", 1)[-1], "") if key.startswith("torch.") else ""
+    return WHY.get(key) or WHY.get(name) or absent
 
 
 def conformance(suites: dict[str, Any]) -> dict[str, str]:
@@ -72,8 +117,16 @@ def conformance(suites: dict[str, Any]) -> dict[str, str]:
     wrong: dict[str, set[str]] = defaultdict(set)
     for entry in suites.get("ops", {}).get("entries", ()):
         bad = {k for k, v in entry["status"].items() if v in ("fail", "missing")}
-        wrong[entry["name"].rsplit(".", 1)[-1]] |= bad
+        wrong[entry["name"]] |= bad
     return {name: ", ".join(sorted(bad)) or "pass" for name, bad in wrong.items()}
+
+
+def constant(suites: dict[str, Any]) -> set[str]:
+    """Ops for which PyTorch itself has no gradient."""
+    scored = defaultdict(set)
+    for entry in suites.get("ops", {}).get("entries", ()):
+        scored[entry["name"]].add(entry["status"].get("grad", "skip"))
+    return {name for name, found in scored.items() if found == {"skip"}}
 
 
 def public_functions() -> dict[str, dict[str, Any]]:
@@ -103,11 +156,12 @@ def signature(name: str, f: Any) -> str:
     return name + text.replace("|", "\\|")
 
 
-def row(name: str, f: Any, checked: dict[str, str]) -> str:
+def row(space: str, name: str, f: Any, checked: dict[str, str], flat: set[str]) -> str:
     """One line of the table."""
-    op = TABLE.get(name)
+    own = getattr(f, "__name__", name)
+    op = TABLE.get(own) or TABLE.get(name)
     if op is None:
-        kind, gradient, extra = "function over ops", "of its ops", ""
+        kind, gradient, extra = "of its ops", "of its ops", ""
     else:
         kind = op.promote.name.lower().replace("_", " ")
         gradient = "linear" if op.linear else "yes" if op.differentiable else "no"
@@ -116,7 +170,11 @@ def row(name: str, f: Any, checked: dict[str, str]) -> str:
             for word, on in (("in-place", op.inplace), ("out=", op.out), ("view", op.view))
             if on
         )
-    return f"| `{signature(name, f)}` | {kind} | {gradient} | {extra} | {checked.get(name, '')} |"
+    prefix = "" if space in ("torch", "Tensor") else f"{space}."
+    entry = next((n for n in (prefix + name, prefix + own, own) if n in checked), "")
+    gradient = "no" if entry in flat or kind == "always bool" else gradient
+    found = checked.get(entry, "")
+    return f"| `{signature(name, f)}` | {kind} | {gradient} | {extra} | {found} |"
 
 
 def page(suites: dict[str, Any]) -> str:
@@ -131,17 +189,20 @@ def page(suites: dict[str, Any]) -> str:
         "",
         *totals(suites),
         "",
+        "Entries of private and of ATen's inner names are neither counted nor listed.",
+        "",
         "## What does not pass",
         "",
         *failures(suites),
         "",
     ]
-    checked = conformance(suites)
+    checked, flat = conformance(suites), constant(suites)
+    lines += [*KINDS.strip().splitlines(), ""]
     for space, names in sorted(public_functions().items()):
         title = "torch" if space == "torch" else space if space == "Tensor" else f"torch.{space}"
         lines += [f"## {title}", "", "| op | dtypes | gradient | also | conformance |"]
         lines.append("| --- | --- | --- | --- | --- |")
-        lines += [row(name, f, checked) for name, f in sorted(names.items())]
+        lines += [row(space, name, f, checked, flat) for name, f in sorted(names.items())]
         lines.append("")
     return "\n".join(lines)
 
