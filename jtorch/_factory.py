@@ -8,8 +8,8 @@ import numpy as np
 
 from . import _layout
 from ._engine import dtype as _dtype
-from ._engine.device import Place, accelerators, place_of
-from ._engine.value import from_array
+from ._engine.device import META, TRACED, Place, accelerators, place_of
+from ._engine.value import Value, aval, from_array
 from ._gate import TensorBase, apply, out, wrap
 from .ops import TABLE
 
@@ -129,11 +129,13 @@ def record(name: str, operands: tuple[Any, ...], *static: Any) -> Any:
 
 def hosted(array: np.ndarray[Any, Any], place: Place) -> Any:
     """A tensor around host data, which is given up."""
+    if place is META:
+        return wrap(Value(aval(tuple(array.shape), _dtype.from_numpy(array.dtype), META)))
     return wrap(from_array(array, _cpu_if_traced(place)))
 
 
 def _cpu_if_traced(place: Place) -> Place:
-    return place_of("cpu") if place.traced else place
+    return place_of("cpu") if place is TRACED else place
 
 
 class _Named:

@@ -9,6 +9,7 @@ import numpy as np
 from . import _gate
 from ._engine import dtype as _dtype
 from ._engine import executor, recorder
+from ._engine.device import META
 from ._engine.value import Value, from_array
 from ._gate import TensorBase, alias, wrap
 from ._tensor_duals import tangent_of
@@ -25,6 +26,8 @@ class PythonMixin(TensorBase):
 
     def _numpy(self, reason: str) -> np.ndarray[Any, Any]:
         """A NumPy view of the content; never handed to users, who may write to theirs."""
+        if self.is_meta and reason in ("item()", "bool()"):  # type: ignore[attr-defined]
+            raise RuntimeError("Tensor.item() cannot be called on meta tensors")
         return np.asarray(self._array(reason))
 
     def item(self) -> Any:
@@ -200,7 +203,7 @@ def _on_copied_storage(t: Any, memo: dict[int, Any]) -> Any:
 
 def _copied(value: Value) -> Value:
     """A Value that shares nothing that a program might overwrite."""
-    array = recorder.concrete(value, "copy")
+    array = None if value.aval.place is META else recorder.concrete(value, "copy")
     return Value(value.aval, array)
 
 

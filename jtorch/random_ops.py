@@ -9,7 +9,7 @@ import numpy as np
 
 from ._engine import dtype as _dtype
 from ._engine import rng
-from ._engine.device import Place
+from ._engine.device import META, Place
 from ._engine.errors import broadcast_shapes
 from ._engine.rng_discrete import _check_multinomial
 from ._engine.value import Value
@@ -30,9 +30,20 @@ from .creation import _check_like, _size_argument
 from .ops import TABLE
 from .tensor import Tensor
 
+_NOTHING = rng.Generator(0)  # what the meta device draws from: its state means nothing
+
+
+def _draw(sample: Any, source: Any, shape: tuple[int, ...], kind: Any, *numbers: Any) -> Any:
+    """`sample` of a shape; on the meta device nothing is drawn."""
+    if source is _NOTHING:
+        return np.broadcast_to(np.zeros((), kind), shape)
+    return sample(source, shape, kind, *numbers)
+
 
 def _source(name: str, generator: Any, place: Place) -> rng.Generator:
     """The generator to draw from."""
+    if place is META:
+        return _NOTHING
     if generator is None:
         return rng.default_generator
     if not isinstance(generator, rng.Generator):
@@ -58,7 +69,7 @@ def _sized_function(name: str, sample: Any) -> Any:
         shape = sizes(name, _size_argument(name, size, named))
         dtype = out_dtype(dtype_of(name, dtype), out) or _dtype.get_default_dtype()
         place = place_for(device, out)
-        array = sample(_source(name, generator, place), shape, dtype.np)
+        array = _draw(sample, _source(name, generator, place), shape, dtype.np)
         return finish(name, hosted(array, place), requires_grad, out)
 
     function.__name__ = function.__qualname__ = name
@@ -74,7 +85,8 @@ def _like_function(name: str, sample: Any) -> Any:
     ) -> Any:  # fmt: skip
         _check_like(name, input, layout, pin_memory, memory_format)
         dtype, place = dtype_of(name, dtype) or input.dtype, place_like(input, device)
-        array = sample(_source(name, generator, place), tuple(input.shape), dtype.np)
+        source = _source(name, generator, place)
+        array = _draw(sample, source, tuple(input.shape), dtype.np)
         return finish(name, hosted(array, place), requires_grad)
 
     function.__name__ = function.__qualname__ = name
@@ -129,7 +141,8 @@ def randint(
     dtype = out_dtype(dtype_of("randint", dtype), out) or _dtype.int64
     place = place_for(device, out)
     source = _source("randint", generator, place)
-    array = rng.randint(source, shape_of("randint", size), dtype.np, low, high)
+    shape = shape_of("randint", size)
+    array = _draw(rng.randint, source, shape, dtype.np, low, high)
     return finish("randint", hosted(array, place), requires_grad, out)
 
 
@@ -145,7 +158,7 @@ def randint_like(
     low, high = _bounds("randint_like", args, named, ())
     dtype, place = dtype_of("randint_like", dtype) or input.dtype, place_like(input, device)
     source = _source("randint_like", generator, place)
-    array = rng.randint(source, tuple(input.shape), dtype.np, low, high)
+    array = _draw(rng.randint, source, tuple(input.shape), dtype.np, low, high)
     return finish("randint_like", hosted(array, place), requires_grad)
 
 
@@ -158,9 +171,8 @@ def randperm(
     check_options("randperm", layout, pin_memory)
     dtype = out_dtype(dtype_of("randperm", dtype), out) or _dtype.int64
     place = place_for(device, out)
-    array = rng.randperm(
-        _source("randperm", generator, place), _whole("randperm", "n", n, 1), dtype.np
-    )
+    source, n = _source("randperm", generator, place), _whole("randperm", "n", n, 1)
+    array = np.zeros(n, dtype.np) if source is _NOTHING else rng.randperm(source, n, dtype.np)
     return finish("randperm", hosted(array, place), requires_grad, out)
 
 
@@ -197,7 +209,8 @@ def normal(
         dtype = out_dtype(dtype_of("normal", dtype), out) or _dtype.get_default_dtype()
         place = place_for(device, out)
         source = _source("normal", generator, place)
-        array = rng.normal(source, shape_of("normal", size), dtype.np, float(mean), float(std))
+        numbers = float(mean), float(std)
+        array = _draw(rng.normal, source, shape_of("normal", size), dtype.np, *numbers)
         return finish("normal", hosted(array, place), requires_grad, out)
     t = _normal_around(mean, std, tensors, generator)
     return finish("normal", t, False, out)
@@ -209,7 +222,7 @@ def _normal_around(mean: Any, std: Any, tensors: list[Any], generator: Any) -> A
     _check_std(std)
     place = like._value.aval.place
     source = _source("normal", generator, place)
-    normals = hosted(rng.normal(source, shape, like.dtype.np), place)
+    normals = hosted(_draw(rng.normal, source, shape, like.dtype.np), place)
     return _record("_normal_around", (mean, std, normals), like.dtype)
 
 
@@ -236,7 +249,7 @@ def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = No
     if p is None or isinstance(p, Tensor):
         t = _below(source, input if p is None else p, dtype, shape)
     else:
-        t = hosted(rng.bernoulli(source, shape, dtype.np, float(p)), place)
+        t = hosted(_draw(rng.bernoulli, source, shape, dtype.np, float(p)), place)
     return finish("bernoulli", t, False, out)
 
 
@@ -294,6 +307,8 @@ def multinomial(
 def _fill(t: Any, sample: Any) -> Any:
     """Write samples into a tensor in the order in which its elements lie in memory."""
     shape = tuple(t.shape)
+    if t.is_meta:
+        return t
     if t.is_contiguous():
         return t._write_array(sample(shape))
     strides = t.stride()

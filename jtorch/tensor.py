@@ -10,8 +10,8 @@ import numpy as np
 from ._engine import dtype as _dtype
 from ._engine import executor, recorder
 from ._engine.backward import call, modes
+from ._engine.device import META, TRACED, place_of
 from ._engine.device import device as _device
-from ._engine.device import place_of
 from ._engine.errors import wrap_dim
 from ._engine.op import Op
 from ._engine.saved import SHARED
@@ -132,7 +132,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
     is_cpu = property(lambda self: self.device.type == "cpu")
     is_sparse = property(lambda self: False)
     is_quantized = property(lambda self: False)
-    is_meta = property(lambda self: False)
+    is_meta = property(lambda self: self._aval.place is META)
     is_nested = property(lambda self: False)
     layout = property(lambda self: strided)
 
@@ -286,8 +286,10 @@ def _to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, A
 
 def _to_place(t: Any, place: Any) -> Any:
     value = t._value
-    if value.aval.place is place or value.aval.place.traced:
+    if value.aval.place is place or value.aval.place is TRACED:
         return t
+    if place is META:
+        return wrap(Value(_aval(value.aval.shape, value.aval.dtype, META)))
     if value.aval.place.device == place.device and place.sharding is None:
         return t
     return transfer(t, place)
