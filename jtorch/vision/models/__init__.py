@@ -4,3 +4,4 @@ from .alexnet import *  # noqa: F403
 from .mobilenetv2 import *  # noqa: F403
 from .resnet import *  # noqa: F403
 from .vgg import *  # noqa: F403
+from .vision_transformer import *  # noqa: F403

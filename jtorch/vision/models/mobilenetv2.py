@@ -49,7 +49,8 @@ class MobileNetV2(nn.Module):
 
     def __init__(
         self, num_classes: int = 1000, width_mult: float = 1.0,
-        inverted_residual_setting: Any = None, round_nearest: int = 8, norm_layer: Any = None, dropout: float = 0.2,
+        inverted_residual_setting: Any = None, round_nearest: int = 8, norm_layer: Any = None,
+        dropout: float = 0.2,
     ) -> None:  # fmt: skip
         super().__init__()
         norm = norm_layer or nn.BatchNorm2d

@@ -232,6 +232,7 @@ to_grayscale = rgb_to_grayscale
 
 def _blend(a: Any, b: Any, ratio: float) -> Any:
     top = 1.0 if a.is_floating_point() else 255
+    ratio = float(ratio)  # a whole number would multiply bytes as bytes
     return (ratio * a + (1.0 - ratio) * b).clamp(0, top).to(a.dtype)
 
 
@@ -300,26 +301,4 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fals
     return out
 
 
-@_on_tensors
-def rotate(
-    img: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
-    center: Any = None, fill: Any = None,
-) -> Any:  # fmt: skip
-    """Turned counter-clockwise around the middle; what comes from outside is 0."""
-    if expand or center is not None or fill not in (None, 0):
-        raise NotImplementedError("rotate(expand=, center=, fill=): only a turn around the middle.")
-    height, width = img.shape[-2:]
-    turn = np.deg2rad(angle)
-    c, s = float(np.cos(turn)), float(np.sin(turn))
-    y = torch.arange(height, dtype=_dtype.float32) - (height - 1) / 2
-    x = torch.arange(width, dtype=_dtype.float32) - (width - 1) / 2
-    gy, gx = y.view(-1, 1), x.view(1, -1)
-    grid_x, grid_y = (c * gx - s * gy) * 2 / width, (s * gx + c * gy) * 2 / height
-    grid = torch.stack([grid_x, grid_y], -1).unsqueeze(0)
-    exact = img.to(_dtype.float32).reshape(-1, *img.shape[-3:])
-    mode = interpolation if isinstance(interpolation, str) else interpolation.value
-    out = F.grid_sample(
-        exact, grid.expand(exact.shape[0], -1, -1, -1), mode=mode, align_corners=False
-    )
-    out = out.reshape(img.shape)
-    return out if img.is_floating_point() else out.round().to(img.dtype)
+from ._functional_more import *  # noqa: E402, F403  # it is written with the functions above
