@@ -23,7 +23,7 @@ def report() -> str:
     counts = stats.counts
     lines = [
         f"jtorch report: {counts['runs']} programs run, {counts['compiles']} compiled, "
-        f"{counts['cut']} cut at a loop's period",
+        f"{counts['interpreted']} run in NumPy instead, {counts['cut']} cut at a loop's period",
         "",
         "what made programs run:",
     ]

@@ -18,7 +18,7 @@ LAYERS: dict[int, str] = {
           _engine.config _engine.errors _engine.saved _engine.signature _engine.strides _engine.replica _engine.mt19937
           _engine.rng_kernels _engine.rng_checks _engine.rng_continuous _engine.rng_discrete
           _engine.rng_rejection _engine.rng_xla""",
-    1: """_engine.program _engine.executor _engine.cut _engine.host _engine.host_rules
+    1: """_engine.program _engine.executor _engine.once _engine.cut _engine.host _engine.host_rules
           _engine.host_windows _engine.host_linalg""",
     2: """_engine.recorder _engine.backward _engine.walk _engine.replay _engine.storage _engine.region _engine.transfer
           _engine.rng""",

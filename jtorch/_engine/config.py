@@ -9,15 +9,16 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "execution": ("deferred", "eager"),
     "verify": ("0", "1"),
     "notice": ("auto", "0", "1"),
+    "once": ("auto", "0"),
 }
-_DEFAULTS = {"execution": "deferred", "verify": "0", "notice": "auto"}
+_DEFAULTS = {"execution": "deferred", "verify": "0", "notice": "auto", "once": "auto"}
 
 
 class Config:
     """Settings read from `JTORCH_<NAME>` at import and changeable through `set`."""
 
     def __init__(self, environ: Any = os.environ) -> None:
-        self.execution = self.verify = self.notice = ""
+        self.execution = self.verify = self.notice = self.once = ""
         for name, default in _DEFAULTS.items():
             self.set(name, environ.get(f"JTORCH_{name.upper()}", default))
 

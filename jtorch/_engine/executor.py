@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import host, stats
+from . import host, once, stats
 from .config import config
 from .errors import execution_error
 from .program import Program, pack
@@ -33,13 +33,14 @@ class Entry:
     So a varying number costs one more compile, once.
     """
 
-    __slots__ = ("_split", "baseline", "compiled", "key", "line", "runs", "varies")
+    __slots__ = ("_split", "baseline", "compiled", "key", "line", "listing", "runs", "varies")
 
     def __init__(self, key: Any, program: Program) -> None:
         self.key, self.runs, self.line = key, 0, stats.user_line()
         self.baseline = pack(program.numbers)
         self.varies = _born_varying(program, self.baseline)
         self.compiled: Any = None
+        self.listing: Any = None  # its NumPy form (`once`), False when it has none
         self._split = self._fixed_and_varying()
 
     def _fixed_and_varying(self) -> list[tuple[type, Any, bytes, Any]]:
@@ -139,11 +140,18 @@ def execute(program: Program) -> None:
             materialise(v)
         arrays[i] = _ready(v)
     try:
-        with jax.enable_x64(True), _outside_traces():
+        with jax.enable_x64(True):
             if entry.compiled is None:
-                results = _compile_and_run(entry, program, plan.order, vectors, arrays)
+                with _outside_traces():
+                    avals = [v.aval for v in plan.take(values)]
+                    results = once.run(entry, program, plan.order, avals, arrays)
+                    if results is None:
+                        results = _compile_and_run(entry, program, plan.order, vectors, arrays)
             else:
                 results = entry.compiled(vectors, *arrays)
+                if isinstance(results[0], jax.core.Tracer):  # asking first would cost as much
+                    with _outside_traces():
+                        results = entry.compiled(vectors, *arrays)
     except Exception as e:
         raise execution_error(e, program.lines, "") from e
     entry.runs += 1
@@ -293,6 +301,7 @@ def forget() -> None:
     _entries.clear()
     _plans.clear()
     _last_shapes.clear()
+    once.forget()
     for sig in TABLE:
         sig.eager = None
     jax.clear_caches()

@@ -10,6 +10,7 @@ NumPy of the jaxpr.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,8 +22,8 @@ from jax.extend.core import Literal
 from . import host_linalg as host_linalg
 from . import host_windows as host_windows
 from .host_rules import EXACT, RULES
-from .signature import NUMBERS, Signature
-from .value import Aval, Value
+from .signature import NUMBERS, Signature, stand_ins
+from .value import Value
 
 OFF, PREFER, ALWAYS = 0, 1, 2
 
@@ -95,9 +96,7 @@ def run(sig: Signature, flat: Any) -> list[Value] | None:
 
 
 def _computed(sig: Signature, flat: Any) -> list[Value]:
-    function = _functions.get(sig.id)
-    if function is None:
-        function = _functions[sig.id] = _translated(sig)
+    function = translated(sig)[0]
     arrays = [
         (x.array if type(x.array) is np.ndarray else _array(x))
         if type(x) is Value
@@ -137,18 +136,50 @@ def _array(x: Value) -> np.ndarray[Any, Any]:
     return np.asarray(array)
 
 
-_functions: dict[int, Callable[..., Any]] = {}
+Translated = tuple[Callable[..., Any], int, int]
+_functions: dict[int, Translated] = {}
 
 
-def _translated(sig: Signature) -> Callable[..., Any]:
-    stand_ins = [
-        jax.ShapeDtypeStruct(a.shape, a.np) if isinstance(a, Aval)
-        else jax.ShapeDtypeStruct((), NUMBERS[a])
-        for a in sig.flat
-    ]  # fmt: skip
-    with jax.enable_x64(True):
-        closed = jax.make_jaxpr(sig.fn)(*stand_ins)
-    return translate(closed.jaxpr, closed.consts)
+def translated(sig: Signature) -> Translated:
+    """The op as a function on NumPy arrays; its equations and the elements they touch."""
+    found = _functions.get(sig.id)
+    if found is None:
+        with jax.enable_x64(True):
+            closed = jax.make_jaxpr(sig.fn)(*stand_ins(sig.flat))
+        function = translate(closed.jaxpr, closed.consts)
+        found = _functions[sig.id] = (function, *work(closed.jaxpr))
+    return found
+
+
+_TRIPS = 64  # of a loop whose length is not known
+
+
+def work(jaxpr: Any) -> tuple[int, int]:
+    """How many equations NumPy would run, and how many elements they would touch."""
+    equations = elements = 0
+    for eqn in jaxpr.eqns:
+        inner = [j for v in eqn.params.values() for j in (v if type(v) is tuple else (v,))]
+        inner = [getattr(j, "jaxpr", j) for j in inner if hasattr(getattr(j, "jaxpr", j), "eqns")]
+        if inner:
+            trips = eqn.params.get("length", _TRIPS if eqn.primitive.name == "while" else 1)
+            for part in map(work, inner):
+                equations += trips * part[0]
+                elements += trips * part[1]
+            continue
+        equations += 1
+        sizes = [math.prod(v.aval.shape) for v in (*eqn.invars, *eqn.outvars)]
+        elements += max(sizes, default=0)
+        if eqn.primitive.name == "dot_general":  # multiply-adds; BLAS does many at a time
+            elements += _multiply_adds(eqn) // 8
+        elif eqn.primitive.name == "conv_general_dilated":
+            elements += sizes[1] * sizes[2] // max(1, eqn.invars[1].aval.shape[0])
+    return equations, elements
+
+
+def _multiply_adds(eqn: Any) -> int:
+    contracted = eqn.params["dimension_numbers"][0][0]
+    lhs = eqn.invars[0].aval.shape
+    return math.prod(eqn.outvars[0].aval.shape) * math.prod(lhs[i] for i in contracted)
 
 
 # --- jaxprs to Python -----------------------------------------------------------------------------

@@ -193,6 +193,11 @@ def _stack(*xs: Array, axis: int) -> Array:
     return np.stack(xs, axis)
 
 
+@rule("unstack")
+def _unstack(x: Array, *, axis: int) -> Any:
+    return tuple(np.moveaxis(x, axis, 0))
+
+
 @rule("split")
 def _split(x: Array, *, sizes: Any, axis: int) -> Any:
     return tuple(np.split(x, np.cumsum(sizes)[:-1], axis))
@@ -208,6 +213,11 @@ def _platform_index(*, platforms: Any) -> Any:
     """Which branch the CPU takes: its own, or the one for all others."""
     found = [i for i, names in enumerate(platforms) if names is None or "cpu" in names]
     return np.int32(found[0])
+
+
+@rule("empty2")
+def _empty(*, dtype: Any, memory_space: Any) -> Array:
+    return np.zeros((), dtype)
 
 
 @rule("iota")
