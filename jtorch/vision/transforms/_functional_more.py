@@ -8,7 +8,7 @@ from typing import Any
 from ..._engine import dtype as _dtype
 from ...creation import tensor
 from ...distributions._names import F, torch
-from .functional import (
+from ._functional_base import (
     InterpolationMode,
     _blend,
     _not_negative,

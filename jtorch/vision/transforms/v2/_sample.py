@@ -15,14 +15,18 @@ from ....nn.module import Module
 from ....random import get_rng_state, set_rng_state
 from ....tensor import Tensor
 from ....utils._pytree import tree_flatten, tree_unflatten
-from ... import transforms as _v1
 from ..._image import is_picture
+from .. import _augment, _geometry, _values
+from ..functional import InterpolationMode
 from . import functional as F
 
 __all__ = [
     "RGB", "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder",
     "ToDtype", "ToImage", "ToPureTensor", "Transform",
 ]  # fmt: skip
+
+
+_v1 = vars(_augment) | vars(_geometry) | vars(_values)
 
 
 class Transform(Module):
@@ -48,7 +52,7 @@ class Transform(Module):
         shown = (
             f"{k}={v}" for k, v in vars(self).items()
             if not k.startswith("_") and k != "training" and isinstance(
-                v, bool | int | float | str | tuple | list | _v1.InterpolationMode
+                v, bool | int | float | str | tuple | list | InterpolationMode
             )
         )  # fmt: skip
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -66,7 +70,7 @@ def _pictures(flat: list[Any]) -> list[bool]:
 
 def _of_samples(name: str) -> type:
     """The first version's transform, for samples."""
-    base: Any = getattr(_v1, name)
+    base: Any = _v1[name]
     change = base.forward if issubclass(base, Module) else base.__call__
 
     def forward(self: Any, *inputs: Any) -> Any:
