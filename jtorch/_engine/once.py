@@ -22,7 +22,8 @@ from .signature import NUMBERS
 from .value import Aval
 
 RECENT = 8  # new programs that are looked back on
-LONELY = 6  # of these, how many must have run once to expect the next one to run once
+LONELY = 6  # of these, how many must have run FEW times at most to expect the same of the next
+FEW = 8
 LONG = 300  # instructions that take seconds to compile: these are tried in any case
 # Microseconds, roughly, on one core.
 PER_COMPILE, PER_INSTRUCTION = 100_000, 6_000  # XLA
@@ -99,7 +100,7 @@ def _expected_once(program: Program) -> bool:
     place = program.place
     if config.once == "0" or place.sharding is not None or place.device.type != "cpu":
         return False
-    return len(program.starts) >= LONG or sum(e.runs < 2 for e in _recent) >= LONELY
+    return len(program.starts) >= LONG or sum(e.runs <= FEW for e in _recent) >= LONELY
 
 
 def _listing(program: Program, keep: list[int]) -> Listing | bool:
