@@ -29,6 +29,8 @@ x.is_set_to(x.view(3, 4))
 x.is_set_to(x[1:])
 x.module_load(m.ones(3, 4))
 m.concat([x, x], axis=1)
+str(m.cov(x.bfloat16(), aweights=m.ones(x.shape[1])).dtype)[6:]
+m.cov(x.long(), aweights=m.arange(1.0 + x.shape[1])[1:].double())
 m.cat(tensors=[x, x], dim=-1, out=m.empty(0))
 x.__rdiv__(5)
 x.apply_(lambda v: 2 * v + 1)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._engine.dtype import promote_types
 from .._engine.errors import wrap_dim
 from .._functions import composite, derived
 from .._gate import TensorBase
@@ -129,6 +130,9 @@ def cov(
     for name, weights in (("fweights", fweights), ("aweights", aweights)):
         if weights is not None and _has_negative(weights):
             raise RuntimeError(f"cov(): {name} cannot be negative")
+    if aweights is not None:
+        wide = promote_types(input.dtype, aweights.dtype)
+        input = input if wide is input.dtype else input.to(wide)
     return derived["cov"](input, correction=correction, fweights=fweights, aweights=aweights)
 
 
