@@ -128,3 +128,16 @@ def test_numbers_that_varied_are_inputs_of_the_executable(monkeypatch):
         assert (x * float(i)).tolist() == [i, i]
     assert stats.counts["interpreted"] > 10
     assert stats.counts["compiles"] == 1
+
+
+def test_programs_that_ran_long_ago_are_dropped(monkeypatch):
+    monkeypatch.setattr(executor, "MOST_ENTRIES", 8)
+    monkeypatch.setattr(executor.config, "once", "0")
+    for length in range(1, 30):
+        assert (jtorch.ones(length) * 3).sum().item() == 3 * length
+        assert jtorch.ones(2).add(1).tolist() == [2, 2]  # in use all the time: never dropped
+        assert len(executor.entries()) <= 8
+    assert {id(plan.entry) for plan in executor._plans.values()} <= set(map(id, executor.entries()))
+    assert stats.counts["compiles"] == 30
+    assert (jtorch.ones(1) * 3).sum().item() == 3  # compiled again
+    assert stats.counts["compiles"] == 31

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 import time
@@ -33,13 +34,18 @@ class Entry:
     So a varying number costs one more compile, once.
     """
 
-    __slots__ = ("_split", "baseline", "compiled", "key", "line", "listing", "runs", "varies")
+    __slots__ = (
+        "_split", "baseline", "compiled", "key", "line", "listing", "runs", "shapes", "used",
+        "varies",
+    )  # fmt: skip
 
     def __init__(self, key: Any, program: Program) -> None:
         self.key, self.runs, self.line = key, 0, stats.user_line()
+        self.used = next(_clock)  # when it ran last
         self.baseline = pack(program.numbers)
         self.varies = _born_varying(program, self.baseline)
         self.compiled: Any = None
+        self.shapes: Any = None  # of the leaves of its newest executable
         self.listing: Any = None  # its NumPy form (`once`), False when it has none
         self._split = self._fixed_and_varying()
 
@@ -107,7 +113,9 @@ class Plan:
 
 _entries: dict[Any, Entry] = {}
 _plans: dict[Any, Plan] = {}
-_MOST_PLANS = 1 << 14  # a plan is small, but a script may make patterns without end
+_clock = itertools.count()
+# What is kept of a script whose every step is another program.
+MOST_ENTRIES, MOST_PLANS, MOST_CODE = 1 << 11, 1 << 13, 1 << 21  # the last in words of code
 
 
 def execute(program: Program) -> None:
@@ -155,6 +163,7 @@ def execute(program: Program) -> None:
     except Exception as e:
         raise execution_error(e, program.lines, "") from e
     entry.runs += 1
+    entry.used = next(_clock)
     stats.counts["runs"] += 1
     deque(map(setattr, plan.take(values), repeat("array"), results), 0)
     program.done()
@@ -168,11 +177,23 @@ def _new_plan(program: Program, live: list[tuple[int, Value]], pattern: Any) -> 
     entry = _entries.get(key)
     if entry is None:
         entry = _entries[key] = Entry(key, program)
-    if len(_plans) >= _MOST_PLANS:
+        if len(_entries) > MOST_ENTRIES or sum([len(k[0]) for k in _entries]) > MOST_CODE:
+            _evict()
+    if len(_plans) >= MOST_PLANS:
         _plans.clear()
     hosts = [i for i, v in enumerate(program.leaves) if type(v.array) is np.ndarray]
     plan = _plans[pattern] = Plan(entry, donated, [i for i, _ in live], hosts)
     return plan
+
+
+def _evict() -> None:
+    """Drop the half of the programs that have not run for longest, and their executables."""
+    oldest = sorted(_entries.values(), key=lambda e: e.used)[: len(_entries) // 2]
+    for entry in oldest:
+        del _entries[entry.key]
+    gone = set(map(id, oldest))
+    for pattern in [k for k, plan in _plans.items() if id(plan.entry) in gone]:
+        del _plans[pattern]
 
 
 def _ready(v: Value) -> Any:
@@ -269,7 +290,7 @@ def _compile_and_run(
     stats.counts["compiles"] += 1
     stats.events.append(event)
     entry.runs = 0
-    _last_shapes[id(entry)] = [
+    entry.shapes = [
         jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding if _committed(a) else None)
         for a in arrays
     ]
@@ -280,16 +301,13 @@ def _committed(array: Any) -> bool:
     return bool(getattr(array, "committed", False))
 
 
-_last_shapes: dict[int, Any] = {}
-
-
 def hlo(entry: Entry) -> str:
     """The optimised HLO of an entry's newest executable (compiles it again: for tests and
     tools).
     """
     vectors = [p[entry.varies[t]] for t, p in entry.baseline.items() if entry.varies[t].any()]
     with jax.enable_x64(True):
-        return str(entry.compiled.lower(vectors, *_last_shapes[id(entry)]).compile().as_text())
+        return str(entry.compiled.lower(vectors, *entry.shapes).compile().as_text())
 
 
 def forget() -> None:
@@ -300,7 +318,6 @@ def forget() -> None:
     """
     _entries.clear()
     _plans.clear()
-    _last_shapes.clear()
     once.forget()
     for sig in TABLE:
         sig.eager = None
