@@ -63,7 +63,9 @@ def grad(
         raise NotImplementedError("only_inputs=False was removed from PyTorch: use backward().")
     options = (retain_graph, create_graph, allow_unused, False, materialize_grads)
     if not is_grads_batched:
-        return _grad(outputs, inputs, grad_outputs, *options)
+        found = _grad(outputs, inputs, grad_outputs, *options)
+        given = [inputs] if isinstance(inputs, TensorBase) else inputs
+        return tuple(_shown(g, x) for g, x in zip(found, given, strict=False))
     given = [grad_outputs] if isinstance(grad_outputs, TensorBase) else list(grad_outputs)
     present: list[bool] = []
 
@@ -74,6 +76,12 @@ def grad(
 
     found = iter(vmap(one)(*given))
     return tuple(next(found) if p else None for p in present)
+
+
+def _shown(g: Any, x: Any) -> Any:
+    """A gradient as the class of its tensor wants it."""
+    of_gradient = getattr(x, "_of_gradient", None)
+    return g if of_gradient is None or g is None else of_gradient(g)
 
 
 def Variable(data: Any, requires_grad: bool = False, volatile: Any = None) -> Any:
