@@ -7,6 +7,7 @@ from math import nan as nan
 from math import pi as pi
 
 from . import _conflict as _conflict  # first: nothing else is sound beside the other `jtorch`
+from . import _aten as _aten  # isort: skip
 from . import _settings as _settings
 from . import accelerator as accelerator
 from . import amp as amp

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ._engine import recorder, stats
+from ._engine import recorder, replay, stats
 from ._engine.backward import camel
 from ._engine.value import Aval
 from .ops import TABLE
@@ -71,8 +71,9 @@ def active() -> list[Collector]:
 def start(collector: Collector) -> None:
     """Put the timed functions in the place of the engine's."""
     if not _active:
-        _plain.update(record=recorder.record, execute=recorder.execute)
+        _plain.update(record=recorder.record, execute=recorder.execute, begin=replay.begin)
         recorder.record, recorder.execute = _record, _execute
+        replay.begin = lambda *_: None  # a backward that is copied would not be seen
     _active.append(collector)
 
 
@@ -81,6 +82,7 @@ def stop(collector: Collector) -> None:
     _active.remove(collector)
     if not _active:
         recorder.record, recorder.execute = _plain["record"], _plain["execute"]
+        replay.begin = _plain["begin"]
 
 
 def _timed(name: str, sig: Any, f: Callable[[], Any]) -> Any:
@@ -121,4 +123,6 @@ def _name(sig: Any) -> str:
     torchs = row.grad_name if row is not None else ""
     if backward:
         return (torchs or camel(name.removesuffix("_vjp"))) + "Backward0"
-    return "aten::" + (re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", torchs).lower() if torchs else name)
+    return "aten::" + (
+        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", torchs).lower() if torchs else name.lstrip("_")
+    )
