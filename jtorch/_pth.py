@@ -34,6 +34,7 @@ _REBUILD_V2 = TorchName("torch._utils", "_rebuild_tensor_v2")
 _REBUILD_V3 = TorchName("torch._utils", "_rebuild_tensor_v3")
 _REBUILD_PARAMETER = TorchName("torch._utils", "_rebuild_parameter")
 _REBUILD_PARAMETER_STATE = TorchName("torch._utils", "_rebuild_parameter_with_state")
+_REBUILD_META = TorchName("torch._utils", "_rebuild_meta_tensor_no_storage")
 _REBUILD_TYPE = TorchName("torch._tensor", "_rebuild_from_type_v2")
 _GET_LAYOUT = TorchName("torch.serialization", "_get_layout")
 _UNTYPED = TorchName("torch.storage", "UntypedStorage")
@@ -126,6 +127,8 @@ def _reduce_tensor(t: Any) -> Any:
 
 
 def _rebuild_call(t: Any) -> tuple[TorchName, tuple[Any, ...]]:
+    if t.is_meta:
+        return _REBUILD_META, (t.dtype, tuple(t.shape), t.stride(), t.requires_grad)
     home = storage.Home(t)
     own_class = storage.storage_name(home.dtype)
     ref = _StorageRef(home, own_class)

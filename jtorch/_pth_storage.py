@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ._engine import dtype as _dtype
-from ._engine.device import Place, place_of
+from ._engine.device import META, Place, place_of
 from ._engine.device import device as _device
 from ._engine.strides import contiguous_strides, is_contiguous
-from ._engine.value import from_array
+from ._engine.value import Value, aval, from_array
 from ._gate import TensorBase, alias, apply, wrap
 from .nn.parameter import Parameter
 from .ops import TABLE
@@ -239,10 +239,12 @@ def _rebuild_nested_tensor(*_: Any) -> Any:
     )
 
 
-def _rebuild_meta_tensor_no_storage(*_: Any) -> Any:
-    raise NotImplementedError(
-        "this file holds a tensor on the meta device, which jtorch does not have."
-    )
+def _rebuild_meta_tensor_no_storage(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Any:
+    """A tensor on the meta device: a shape and a dtype."""
+    if not isinstance(dtype, _dtype.dtype):
+        raise RuntimeError(f"expected a dtype, but got {type(dtype).__name__}")
+    shape = tuple(int(n) for n in size)
+    return _finished(wrap(Value(aval(shape, dtype, META))), requires_grad, None)
 
 
 def _rebuild_device_tensor_from_numpy(

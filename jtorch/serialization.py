@@ -284,9 +284,9 @@ def default_restore_location(storage: UntypedStorage, location: str) -> UntypedS
     kind, _, index = str(location).partition(":")
     if kind == "cpu":
         return storage.cpu()
+    if kind == "meta":
+        return storage.to(_device("meta"))
     if kind not in ("cuda", "xla", "tpu", "mps", "xpu", "hpu", "privateuseone"):
-        if kind == "meta":
-            raise NotImplementedError("map_location='meta': jtorch has no meta device; use 'cpu'.")
         raise RuntimeError(
             "don't know how to restore data location of torch.UntypedStorage "
             f"(tagged with {location})"
