@@ -344,9 +344,11 @@ def _dot_general(
     xf = [d for d in range(x.ndim) if d not in (*xc, *xb)]
     yf = [d for d in range(y.ndim) if d not in (*yc, *yb)]
     batch = [x.shape[d] for d in xb]
-    size = math.prod(x.shape[d] for d in xc)
-    left = x.transpose((*xb, *xf, *xc)).reshape(*batch, -1 if size else 0, size)
-    right = y.transpose((*yb, *yc, *yf)).reshape(*batch, size, -1 if size else 0)
+    rows, size, columns = (
+        math.prod(a.shape[d] for d in dims) for a, dims in ((x, xf), (x, xc), (y, yf))
+    )
+    left = x.transpose((*xb, *xf, *xc)).reshape(*batch, rows, size)
+    right = y.transpose((*yb, *yc, *yf)).reshape(*batch, size, columns)
     shape = (*batch, *(x.shape[d] for d in xf), *(y.shape[d] for d in yf))
     to = x.dtype if preferred_element_type is None else np.dtype(preferred_element_type)
     if not size:
