@@ -251,12 +251,19 @@ def dual_call(
     """Record one op on tensors and numbers; returns its signature, result duals and
     flat operands.
     """
+    # loops spelled out: a comprehension costs as much as ten turns of one
     tensors: Any = operands
-    if _tensor_classes.issuperset(map(type, operands)):
-        flat: Any = [t._storage.value if t._chain is None else t._value for t in operands]
-        spec = tuple([v.aval for v in flat])
+    flat: list[Any] = []
+    kinds: list[Any] = []
+    for t in operands:
+        if type(t) not in _tensor_classes:
+            flat, spec, tensors = _sorted_out(op, operands)
+            break
+        v = t._storage.value if t._chain is None else t._value
+        flat.append(v)
+        kinds.append(v.aval)
     else:
-        flat, spec, tensors = _sorted_out(op, operands)
+        spec = tuple(kinds)
     try:
         sig = _known.get((op, static, spec, None))
     except TypeError:  # a list among the metadata
@@ -277,11 +284,12 @@ def dual_call(
             edges.append(e)
         if tracked:
             return sig, tracked_call(sig, flat, tuple(edges)), flat
-    if op.host is not None and sig.place is not TRACED:
-        values = _on_host(sig, flat)
-        if values is not None:
-            return sig, [(v, None) for v in values], flat
-    return sig, [(v, None) for v in recorder.record(sig, flat)], flat
+    values = None if op.host is None or sig.place is TRACED else _on_host(sig, flat)
+    if values is None:
+        values = recorder.record(sig, flat)
+    if len(values) == 1:
+        return sig, [(values[0], None)], flat
+    return sig, [(v, None) for v in values], flat
 
 
 def _sorted_out(op: Op, operands: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...], list[Any]]:

@@ -6,6 +6,8 @@ import os
 # one thread each keeps `pytest -n` from using every core several times over.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests are full of programs that run once: without this they would test NumPy, not XLA.
+os.environ.setdefault("JTORCH_ONCE", "0")
 if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = (
         os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"

@@ -101,16 +101,15 @@ class Program:
     def emit(self, sig: Signature, flat: Any, line: Any) -> list[Value]:
         """Append one instruction; returns its pending results."""
         # operands first: a foreign one may fail to be computed, then nothing has been appended
+        operands = []
+        for x in flat:
+            if type(x) is Value:
+                operands.append(x.slot if x.program is self else self.leaf(x))
         if sig.numbers:
-            operands = [
-                x.slot if x.program is self else self.leaf(x) for x in flat if type(x) is Value
-            ]
             numbers = self.numbers
             for x in flat:
                 if type(x) is not Value:
                     numbers[type(x)].append(x)
-        else:
-            operands = [x.slot if x.program is self else self.leaf(x) for x in flat]
         code, outs, kinds = self.code, self.outs, sig.outs
         self.starts.append(len(code))
         self.lines.append(line)
