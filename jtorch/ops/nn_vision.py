@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from math import prod
 from typing import Any
 
@@ -112,13 +113,18 @@ def _grid_sample(
     n = len(sizes)
     at = [_unnormal(grid[..., n - 1 - i], sizes[i], align_corners) for i in range(n)]
     if mode == "bicubic":
-        return _sampled(input, *_cubic_places(sizes, at, padding_mode, align_corners))
+        return _sample_cubic(input, at, padding_mode, align_corners)
     at = [_padded(x, s, padding_mode, align_corners) for x, s in zip(at, sizes, strict=True)]
     if mode == "nearest":
-        return _sampled(input, [jnp.round(jax.lax.stop_gradient(x))[:, None] for x in at], None)
+        places = [jnp.round(jax.lax.stop_gradient(x)) for x in at]
+        return _value_at(input, places)
     low = [jnp.floor(jax.lax.stop_gradient(x)) for x in at]
-    weights = [jnp.stack([b + 1 - x, x - b], 1) for x, b in zip(at, low, strict=True)]
-    return _sampled(input, [jnp.stack([b, b + 1], 1) for b in low], weights)
+    total = 0
+    for corner in itertools.product((0, 1), repeat=n):
+        places = [b + c for b, c in zip(low, corner, strict=True)]
+        weight = prod((x - b if c else b + 1 - x) for x, b, c in zip(at, low, corner, strict=True))
+        total = total + _value_at(input, places) * weight[:, None]
+    return total
 
 
 def _unnormal(x: Any, size: int, align: bool) -> Any:
@@ -146,47 +152,31 @@ def _reflected(x: Any, twice_low: int, twice_high: int) -> Any:
     return jnp.where(flips % 2 == 0, rest + low, span - rest + low)
 
 
-def _sampled(input: Any, places: Any, weights: Any) -> Any:
-    """The weighted sum of the input at all combinations of each dimension's places, zero outside.
-
-    Places are whole numbers in floating point, (n, how many, *output) for each dimension.  One
-    gather for all of them: XLA compiles a gather and its gradient slowly.
-    """
+def _value_at(input: Any, places: Any) -> Any:
+    """input[n, :, *places], zero outside; places are whole numbers in floating point."""
     n, c, *sizes = input.shape
-    m = len(sizes)
     inside: Any = True
     flat: Any = 0
-    for i, (x, s) in enumerate(zip(places, sizes, strict=True)):
-        x = _along(x, i, m)
+    for x, s in zip(places, sizes, strict=True):
         inside = inside & (x >= 0) & (x < s)
         flat = flat * s + jnp.clip(jnp.where(jnp.isnan(x), -1, x), 0, s - 1).astype(jnp.int32)
-    values = jax.vmap(lambda one, at: jnp.take(one, at, axis=1, mode="clip"))(
+    values = jax.vmap(lambda one, at: jnp.take(one, at, axis=1))(
         input.reshape(n, c, prod(sizes)), flat
     )
-    values = jnp.where(inside[:, None], values, jnp.zeros((), input.dtype))
-    each = tuple(range(2, 2 + m))
-    if weights is None:
-        return values.reshape([s for i, s in enumerate(values.shape) if i not in each])
-    weight = prod(_along(w, i, m) for i, w in enumerate(weights))
-    return jnp.sum(values * weight[:, None], axis=each)
+    return jnp.where(inside[:, None], values, jnp.zeros((), input.dtype))
 
 
-def _along(x: Any, i: int, m: int) -> Any:
-    """(n, k, *output) with k as the i-th of m dimensions in front of the output's."""
-    ones = [x.shape[1] if j == i else 1 for j in range(m)]
-    return x.reshape(x.shape[0], *ones, *x.shape[2:])
-
-
-def _cubic_places(sizes: Any, at: Any, padding_mode: str, align: bool) -> Any:
-    places, weights = [], []
-    for x, size in zip(at, sizes, strict=True):
-        low = jnp.floor(jax.lax.stop_gradient(x))
-        near = _padded(
-            jnp.stack([low + (i - 1) for i in range(4)], 1), size, padding_mode, align
-        )  # fmt: skip
-        places.append(jnp.round(near) if padding_mode != "zeros" else near)
-        weights.append(jnp.stack(resample.cubic_weights(x - low), 1))
-    return places, weights
+def _sample_cubic(input: Any, at: Any, padding_mode: str, align: bool) -> Any:
+    sizes = input.shape[2:]
+    low = [jnp.floor(jax.lax.stop_gradient(x)) for x in at]
+    rows, columns = (resample.cubic_weights(x - b) for x, b in zip(at, low, strict=True))
+    total = 0
+    for i, j in itertools.product(range(4), repeat=2):
+        places = [low[0] + (i - 1), low[1] + (j - 1)]
+        places = [_padded(x, s, padding_mode, align) for x, s in zip(places, sizes, strict=True)]
+        places = [jnp.round(x) for x in places] if padding_mode != "zeros" else places
+        total = total + _value_at(input, places) * (rows[i] * columns[j])[:, None]
+    return total
 
 
 @op("_affine_grid", promote=Promote.DEFAULT, grad_name="AffineGridGenerator", **_HIDDEN)
