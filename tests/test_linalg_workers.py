@@ -37,6 +37,8 @@ linalg.lstsq(b.mT, x)[0]
 linalg.matrix_exp(x)
 linalg.cholesky_ex(-p).info
 linalg.eigh(p)[1].abs()
+linalg.ldl_factor(torch.stack([x + x.mT, p]))[0]
+linalg.inv(y[:0]) @ y[:0]
 """.strip().split("\n")
 
 

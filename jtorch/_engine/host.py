@@ -270,11 +270,21 @@ def _while(*, cond_jaxpr: Any, body_jaxpr: Any, cond_nconsts: int, body_nconsts:
     def loop(*args: Any) -> Any:
         condition_consts, args = args[:cond_nconsts], args[cond_nconsts:]
         consts, carry = args[:body_nconsts], args[body_nconsts:]
-        while condition(*condition_consts, *carry)[0]:
-            carry = body(*consts, *carry)
+        while np.any(go := condition(*condition_consts, *carry)[0]):
+            new = body(*consts, *carry)
+            carry = new if not np.ndim(go) else tuple(map(_chosen(go), new, carry))
         return carry
 
     return loop
+
+
+def _chosen(go: Any) -> Callable[[Any, Any], Any]:
+    """Of a batch of loops, which XLA runs together, the finished ones stay as they are."""
+
+    def choose(new: Any, old: Any) -> Any:
+        return np.where(go.reshape(go.shape + (1,) * (np.ndim(new) - go.ndim)), new, old)
+
+    return choose
 
 
 def _cond(*, branches: Any, **params: Any) -> Any:
