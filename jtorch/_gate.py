@@ -24,6 +24,7 @@ from ._engine.saved import at_home, note_result, written_by
 from ._engine.signature import _known, differentiable, lookup
 from ._engine.storage import Apart, Storage, count_apart, read, replaced, write, write_all
 from ._engine.value import Value, from_array
+from .ops import TABLE
 from .ops._derive import Gate
 
 _NUMBERS = (float, int, bool, complex)
@@ -257,6 +258,10 @@ def dual_call(
     kinds: list[Any] = []
     for t in operands:
         if type(t) not in _tensor_classes:
+            if t is None:
+                tensors = None
+                kinds.append(None)
+                continue
             flat, spec, tensors = _sorted_out(op, operands)
             break
         v = t._storage.value if t._chain is None else t._value
@@ -264,6 +269,8 @@ def dual_call(
         kinds.append(v.aval)
     else:
         spec = tuple(kinds)
+        if tensors is None:
+            tensors = [t for t in operands if t is not None]
     try:
         sig = _known.get((op, static, spec, None))
     except TypeError:  # a list among the metadata
@@ -441,18 +448,12 @@ def _has_history(t: Any) -> bool:
 
 def cast(new: Dual, dtype: Any) -> Dual:
     """A dual in another dtype."""
-    return call(lookup(_table("_to_dtype"), (dtype,), (new[0].aval,)), (new[0],), (new[1],))[0]
+    return call(lookup(TABLE["_to_dtype"], (dtype,), (new[0].aval,)), (new[0],), (new[1],))[0]
 
 
 def expand(new: Dual, shape: tuple[int, ...]) -> Dual:
     """A dual broadcast to a shape."""
-    return call(lookup(_table("_broadcast"), (shape,), (new[0].aval,)), (new[0],), (new[1],))[0]
-
-
-def _table(name: str) -> Op:
-    from .ops import TABLE
-
-    return TABLE[name]
+    return call(lookup(TABLE["_broadcast"], (shape,), (new[0].aval,)), (new[0],), (new[1],))[0]
 
 
 def out(op: Op, target: Any, result: Any) -> Any:

@@ -10,7 +10,8 @@ from ._engine import dtype as _dtype
 from ._engine import recorder
 from ._engine.backward import modes
 from ._engine.value import from_array
-from ._gate import TensorBase, _table, apply, check_writable, put, unread_view, wrap
+from ._gate import TensorBase, apply, check_writable, put, unread_view, wrap
+from .ops import TABLE
 
 _FULL = ("s", None)
 
@@ -28,7 +29,7 @@ class IndexingMixin(TensorBase):
         tensors = [_without_mask(t) for t in tensors]
         _check_range(tensors, viewed._aval.shape)
         flat, layout = _spread(tensors)
-        return apply(_table("_gather_index"), (viewed, flat), (layout,))
+        return apply(TABLE["_gather_index"], (viewed, flat), (layout,))
 
     def __setitem__(self, index: Any, new: Any) -> None:
         if index is False:
@@ -36,8 +37,8 @@ class IndexingMixin(TensorBase):
         index = None if index is True else index
         spec, starts, tensors = parse(self, index)
         whole = tensors is not None and all(e == _FULL for e in spec)
-        target = unread_view(self, _table("_basic_index"), starts, (spec,))
-        check_writable(self if whole else target, _table("clone"))
+        target = unread_view(self, TABLE["_basic_index"], starts, (spec,))
+        check_writable(self if whole else target, TABLE["clone"])
         if not isinstance(new, TensorBase):
             new = _constant(target, new)
         elif new.device != self.device:
@@ -47,12 +48,12 @@ class IndexingMixin(TensorBase):
             return
         if _only_mask(tensors) and new._value.aval.numel == 1:
             mask = tensors[0]
-            written = apply(_table("_mask_write"), (target, mask, new.reshape(())), ())  # type: ignore[attr-defined]
+            written = apply(TABLE["_mask_write"], (target, mask, new.reshape(())), ())  # type: ignore[attr-defined]
         else:
             tensors = [_without_mask(t) for t in tensors]
             _check_range(tensors, target._aval.shape)
             flat, layout = _spread(tensors)
-            written = apply(_table("_scatter_index"), (target, flat, new), (layout,))
+            written = apply(TABLE["_scatter_index"], (target, flat, new), (layout,))
             if new._value.aval.dtype is not target._aval.dtype:
                 raise RuntimeError(
                     "Index put requires the source and destination dtypes match, got "
@@ -64,7 +65,7 @@ class IndexingMixin(TensorBase):
 
 def basic(t: Any, spec: Any, starts: tuple[Any, ...]) -> Any:
     """The view part of an index: one row, or the tensor itself (as a view) when it selects all."""
-    return apply(_table("_basic_index"), (t, tuple(starts)), (spec,))
+    return apply(TABLE["_basic_index"], (t, tuple(starts)), (spec,))
 
 
 def _write(target: Any, new: Any) -> None:
@@ -73,7 +74,7 @@ def _write(target: Any, new: Any) -> None:
         new = new.squeeze(0)
         shape = shape[1:]
     if new._value.aval.dtype is not target._aval.dtype:
-        new = apply(_table("_to_dtype"), (new,), (target._aval.dtype,))
+        new = apply(TABLE["_to_dtype"], (new,), (target._aval.dtype,))
     if len(shape) > len(want) or any(
         a != b and a != 1 for a, b in zip(reversed(shape), reversed(want), strict=False)
     ):
@@ -90,7 +91,7 @@ def _constant(target: Any, new: Any) -> Any:
     dtype = target._aval.dtype
     if isinstance(new, bool | int | float | complex | np.generic):
         number = new.item() if isinstance(new, np.generic) else new
-        return apply(_table("_scalar"), (number,), (dtype, target._aval.place))
+        return apply(TABLE["_scalar"], (number,), (dtype, target._aval.place))
     if not isinstance(new, np.ndarray | list | tuple) and not hasattr(new, "__array__"):
         kind = type(new).__name__
         raise TypeError(f"can't assign a {kind} to a torch.{dtype.scalar_name}Tensor")

@@ -13,8 +13,9 @@ from ._engine.backward import Dual, modes
 from ._engine.saved import SHARED
 from ._engine.signature import differentiable, lookup
 from ._engine.storage import Apart
-from ._gate import StandIn, TensorBase, _table, alias, wrap
+from ._gate import StandIn, TensorBase, alias, wrap
 from ._tensor_hooks import RemovableHandle
+from .ops import TABLE
 
 
 def unwrap(t: Any) -> Dual:
@@ -283,7 +284,7 @@ def seed(t: Any, gradient: Any) -> Dual:
                 "grad can be implicitly created only for real scalar outputs but got torch."
                 + value.aval.dtype.name
             )
-        sig = lookup(_table("_ones_like"), (), (value.aval,))
+        sig = lookup(TABLE["_ones_like"], (), (value.aval,))
         return recorder.record(sig, (value,))[0], None
     if gradient._value.aval.shape != value.aval.shape:
         raise RuntimeError(
@@ -416,7 +417,7 @@ def grad(
                 "Set allow_unused=True if this is the desired behavior."
             )
         if ct is None and materialize_grads:
-            results.append(wrap(recorder.record(lookup(_table("_zeros_like"), (), (t._value.aval,)), (t._value,))[0]))  # fmt: skip  # noqa: E501
+            results.append(wrap(recorder.record(lookup(TABLE["_zeros_like"], (), (t._value.aval,)), (t._value,))[0]))  # fmt: skip  # noqa: E501
         else:
             results.append(None if ct is None else wrap(ct[0], ct[1] if create_graph else None))
     return tuple(results)

@@ -23,7 +23,6 @@ from ._engine.value import Value, from_array
 from ._engine.value import aval as _aval
 from ._gate import (
     TensorBase,
-    _table,
     apply,
     check_writable,
     gate,
@@ -189,7 +188,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
         dtype, place, copy = _to_arguments(args, kwargs)
         result = self if place is None else _to_place(self, place)
         if dtype is not None and dtype is not self.dtype:
-            result = apply(_table("_to_dtype"), (result,), (dtype,))
+            result = apply(TABLE["_to_dtype"], (result,), (dtype,))
         return result.clone() if copy and result is self else result
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -218,7 +217,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Any:
         """Write another tensor's content (broadcast, cast) into this one."""
-        check_writable(self, _table("clone"))
+        check_writable(self, TABLE["clone"])
         if isinstance(src, bool | int | float | complex):
             src = self.new_tensor(src)  # type: ignore[attr-defined]
         if not isinstance(src, TensorBase):
@@ -239,7 +238,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
 
     def _write_array(self, array: np.ndarray[Any, Any]) -> Any:
         """Fill from host data of the right shape (random numbers); gives the array up."""
-        check_writable(self, _table("clone"))
+        check_writable(self, TABLE["clone"])
         value = Value(
             _aval(tuple(array.shape), _dtype.from_numpy(array.dtype), place_of("cpu")), array
         )
@@ -413,4 +412,4 @@ def record_on(t: Any, name: str, static: tuple[Any, ...], *numbers: Any) -> Any:
     above).
     """
     spec = (t._value.aval, *map(type, numbers))
-    return call(lookup(_table(name), static, spec), (t._value, *numbers), ())[0][0]
+    return call(lookup(TABLE[name], static, spec), (t._value, *numbers), ())[0][0]

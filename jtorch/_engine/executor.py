@@ -8,9 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterator
-from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -165,7 +163,8 @@ def execute(program: Program) -> None:
     entry.runs += 1
     entry.used = next(_clock)
     stats.counts["runs"] += 1
-    deque(map(setattr, plan.take(values), repeat("array"), results), 0)
+    for v, array in zip(plan.take(values), results, strict=True):
+        v.array = array
     program.done()
 
 

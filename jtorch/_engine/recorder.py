@@ -17,7 +17,7 @@ from .device import META, TRACED
 from .executor import execute, run_eagerly, run_traced
 from .op import Op, Param, Role
 from .program import Program
-from .signature import Signature, differentiable, lookup
+from .signature import TABLE, Signature, differentiable, lookup
 from .value import Value
 
 # One lock for all recording: threads have programs of their own, but may read each other's values.
@@ -215,7 +215,10 @@ def _flush(pending_programs: dict[str, Program], key: str, reason: str) -> None:
         raise
     if pending_programs is _local.pending:
         _local.last[key] = trace
-    stats.note_sync(reason, time.perf_counter() - start, True)
+    # an optimizer's step that ends by running what it recorded: the line is known
+    last = TABLE[trace.code[trace.starts[-1]]] if trace.starts else None
+    line = trace.lines[-1] if last is not None and last.op.dynamic else None
+    stats.note_sync(reason, time.perf_counter() - start, line)
 
 
 def _consider_cut(program: Program) -> None:
@@ -231,10 +234,14 @@ def _run_parts(program: Program, rest: Program | None, ready: list[Program]) -> 
         execute(p)
 
 
-def backward_begins(place: Any) -> Program:
-    """No cut while a backward is being recorded; pass the result to `backward_ends`."""
-    program = pending(place)
-    program.backward, program.line = True, stats.user_line()
+def backward_begins(seed: Value) -> Program:
+    """No cut while a backward is being recorded; pass the result to `backward_ends`.
+
+    seed: the cotangent it starts from; the one that `backward()` made itself has its line.
+    """
+    program = pending(seed.aval.place)
+    own = program.starts and TABLE[program.code[program.starts[-1]]].op.name == "_ones_like"
+    program.backward, program.line = True, program.lines[-1] if own else stats.user_line()
     return program
 
 

@@ -44,11 +44,11 @@ def user_line() -> tuple[str, int]:
     return "?", 0
 
 
-def note_sync(reason: str, seconds: float, waited: bool) -> None:
-    """Record that a pending program had to run, and for which line."""
+def note_sync(reason: str, seconds: float, line: tuple[str, int] | None = None) -> None:
+    """Record that a pending program had to run, and for which line (None: the one that runs)."""
     counts["flush"] += 1
     counts[f"flush:{reason}"] += 1
-    entry = sync_totals.setdefault((reason, user_line()), [0, 0.0])
+    entry = sync_totals.setdefault((reason, line or user_line()), [0, 0.0])
     entry[0] += 1
     entry[1] += seconds
 

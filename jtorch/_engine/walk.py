@@ -153,8 +153,10 @@ def run(
     walk = Walk(create_graph, keep, targets)
     before = modes.grad
     modes.grad = create_graph
-    place = roots[0][1][0].aval.place if roots else None
-    program = recorder.backward_begins(place) if place is not None and not place.traced else None
+    seed = roots[0][1][0] if roots else None
+    program = None
+    if seed is not None and not seed.aval.place.traced:
+        program = recorder.backward_begins(seed)
     try:
         first = None
         if program is not None and wanted is None and not create_graph and len(roots) == 1:

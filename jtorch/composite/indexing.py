@@ -9,7 +9,7 @@ import numpy as np
 
 from .._engine import dtype as _dtype
 from .._functions import composite
-from .._gate import TensorBase, _table, apply
+from .._gate import TensorBase, apply
 from .._indexing import _spread, _without_mask, parse
 from ..ops import TABLE
 from ..ops._derive import NUMPY_NAMES
@@ -60,7 +60,7 @@ def _put_at(input: Any, indices: Any, values: Any, accumulate: bool) -> Any:
             f"{input.dtype.scalar_name} for the destination and {values.dtype.scalar_name} for the "
             "source."
         )
-    row = _table("_index_accumulate" if accumulate else "_scatter_index")
+    row = TABLE["_index_accumulate" if accumulate else "_scatter_index"]
     return apply(row, (input, flat, values), (layout,))
 
 

@@ -107,8 +107,9 @@ def huber_loss(
 
 
 def _check_classes(input: Any, target: Any, ignore_index: int) -> None:
-    if input.dim() and target.dtype.is_integral and target.shape != input.shape:
-        check_target(target, input.shape[0 if input.dim() == 1 else 1], ignore_index)
+    logits, classes = input._aval, target._aval
+    if logits.ndim and classes.dtype.is_integral and classes.shape != logits.shape:
+        check_target(target, logits.shape[0 if logits.ndim == 1 else 1], ignore_index)
 
 
 @composite("nn.functional")

@@ -147,7 +147,7 @@ class Optimizer:
         @functools.wraps(func)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             self = args[0]
-            with jax.profiler.TraceAnnotation(f"Optimizer.step#{type(self).__name__}.step"):
+            with jax.profiler.TraceAnnotation(self._step_profile_name):
                 for hook in chain(
                     tuple(_global_optimizer_pre_hooks.values()),
                     tuple(self._optimizer_step_pre_hooks.values()),
@@ -175,6 +175,7 @@ class Optimizer:
 
     def _patch_step_function(self) -> None:
         cls = type(self)
+        self._step_profile_name = f"Optimizer.step#{cls.__name__}.step"
         self._zero_grad_profile_name = f"Optimizer.zero_grad#{cls.__name__}.zero_grad"
         if not getattr(cls.step, "hooked", False):
             cls.step = self.profile_hook_step(cls.step)  # type: ignore[method-assign]
