@@ -48,6 +48,7 @@ WHY = {
     "as_strided_scatter": "PyTorch's gradient is wrong (docs/differences.md)",
     "istft": "PyTorch's gradient is wrong (docs/differences.md)",
     "linalg.eigh": "eigenvectors are unique up to their signs, which are those of jaxlib's LAPACK",
+    "fft.ihfftn": "PyTorch leaves out= as it was (docs/differences.md)",
     "_chunk_cat": "private",
 }
 NAMES_WHY = {
