@@ -108,3 +108,11 @@ def test_benchmark_columns_train_the_same_model(tmp_path):
         # a forward and a backward of even these models is more than a handful of ops
         assert columns["jtorch"]["ops"] > 10
         assert columns["jtorch"]["seconds_per_op"] > 0
+
+
+def test_benchmarked_layers_agree_with_jax():
+    """`benchmarks.layers` compares losses and gradients before it times them."""
+    command = [sys.executable, "-m", "benchmarks.layers", "--only", "conv2d", "--rounds", "2"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "conv2d 3x3" in done.stdout

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from ._define import Array, Promote, Scalar, op
 from .nn_common import not_implemented
@@ -76,15 +77,21 @@ def _nll_check(input: Any, target: Any, weight: Any, **static: Any) -> None:
         raise not_implemented("nll_loss_out_frame", input.dtype)
 
 
-def _nll(logp: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
-    """-logp[target] by class weights; mean divides by the sum of the weights that took part."""
+def _nll(
+    logp: Any, target: Any, weight: Any, ignore_index: int, reduction: str, norm: Any = None
+) -> Any:
+    """-logp[target] by class weights; mean divides by the sum of the weights that took part.
+
+    norm: (largest, log of the sum) over the classes, when `logp` holds logits as they came.
+    """
     if logp.ndim == 1 and target.ndim == 1:
         target, one = target[0], True
     else:
         one = False
     counted = target != ignore_index
     index = jnp.where(counted, target, 0).astype(jnp.int64)
-    loss = -pick(_class_dim(logp), logp, index)
+    picked = pick(_class_dim(logp), logp, index)
+    loss = -picked if norm is None else norm[1] - (picked - norm[0])
     factor = counted.astype(logp.dtype)
     if weight is not None:
         factor = factor * jnp.take(weight.astype(logp.dtype), index)
@@ -139,14 +146,22 @@ def _cross_entropy(
     label_smoothing: float,
 ) -> Any:  # fmt: skip
     """Cross entropy of logits with classes, or with probabilities of the input's shape."""
-    logp = log_softmax_of(input, _class_dim(input))
-    if target.shape == input.shape and jnp.issubdtype(target.dtype, jnp.floating):
+    dim = _class_dim(input)
+    soft = target.shape == input.shape and jnp.issubdtype(target.dtype, jnp.floating)
+    if not soft and not label_smoothing and input.shape[dim]:
+        # the logarithms of all classes would be an array as large as the input, for one of each row
+        largest = lax.stop_gradient(jnp.max(input, axis=dim, keepdims=True))
+        log_sum = jnp.log(jnp.sum(jnp.exp(input - largest), axis=dim))
+        norm = (jnp.squeeze(largest, dim), log_sum)
+        return _nll(input, target, weight, ignore_index, reduction, norm)
+    logp = log_softmax_of(input, dim)
+    if soft:
         return _soft_entropy(logp, target.astype(logp.dtype), weight, reduction, label_smoothing)
     hard = _nll(logp, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return hard
     smooth = _uniform_entropy(logp, target, weight, ignore_index, reduction)
-    return (1 - label_smoothing) * hard + label_smoothing / logp.shape[_class_dim(logp)] * smooth
+    return (1 - label_smoothing) * hard + label_smoothing / logp.shape[dim] * smooth
 
 
 def _by_class(weight: Any, x: Any) -> Any:
