@@ -7,6 +7,7 @@ from math import nan as nan
 from math import pi as pi
 
 from . import _conflict as _conflict  # first: nothing else is sound beside the other `jtorch`
+
 from . import _aten as _aten  # isort: skip
 from . import _settings as _settings
 from . import accelerator as accelerator
@@ -21,9 +22,9 @@ from . import cuda as cuda
 from . import distributed as distributed
 from . import distributions as distributions
 from . import fft as fft
-from . import fx as fx
 from . import func as func
 from . import futures as futures
+from . import fx as fx
 from . import jit as jit
 from . import linalg as linalg
 from . import masked as masked
@@ -78,7 +79,6 @@ from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
-from .func import vmap as vmap
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
 from .autograd.grad_mode import is_grad_enabled as is_grad_enabled
 from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
@@ -86,6 +86,7 @@ from .cuda import Event as Event
 from .cuda import Stream as Stream
 from .debug import pending as pending
 from .debug import report as report
+from .func import vmap as vmap
 from .interop import from_dlpack as from_dlpack
 from .interop import from_jax as from_jax
 from .interop import to_dlpack as to_dlpack

@@ -56,7 +56,8 @@ ON_CPU: dict[str, str] = {
         fft_irfft2 fft_rfftn fft_irfftn fft_hfft fft_ihfft
         linalg_cond linalg_matrix_rank linalg_solve linalg_cholesky linalg_svdvals linalg_eigvals
         linalg_eigvalsh linalg_inv linalg_householder_product linalg_tensorinv linalg_tensorsolve
-        pad linalg_qr linalg_cholesky_ex linalg_svd linalg_eig linalg_eigh linalg_lstsq linalg_inv_ex
+        pad linalg_qr linalg_cholesky_ex linalg_svd linalg_eig linalg_eigh linalg_lstsq
+        linalg_inv_ex
     """,
     WIDEST: "stack cat index_copy",
 }

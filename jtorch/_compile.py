@@ -6,8 +6,8 @@ from typing import Any
 
 
 def compile(
-    model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = "inductor",
-    mode: str | None = None, options: Any = None, disable: bool = False,
+    model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None,
+    backend: Any = "inductor", mode: str | None = None, options: Any = None, disable: bool = False,
 ) -> Any:  # fmt: skip
     """The model or function itself.
 

@@ -177,7 +177,7 @@ def is_tensor_method_or_property(func: Callable[..., Any]) -> bool:
     return func in set(vars(Tensor).values()) or getattr(func, "__name__", "") == "__get__"
 
 
-# --- wrapping --------------------------------------------------------------------------------------
+# --- wrapping ------------------------------------------------------------------------------------
 
 
 def _dispatched(func: Callable[..., Any], public: Any = None) -> Callable[..., Any]:

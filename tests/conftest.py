@@ -73,7 +73,7 @@ def _jtorch_settings() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def executables() -> Iterator[None]:
-    """A worker compiles more programs than a process has memory maps for: none outlives its file."""
+    """A worker compiles more than a process has memory maps for: nothing outlives its file."""
     yield
     executor = sys.modules.get("jtorch._engine.executor")
     if executor is not None:

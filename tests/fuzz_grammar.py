@@ -242,7 +242,8 @@ class Grammar:
         if roll < 0.65:
             return f"{name}[{index}] = {name}[{index}] * 2"
         other = self.name()
-        return f"{name}[{index}] = {other}{self.pick('', '', '.sum()', '.detach()', f'[{self.index(other)}]')}"
+        end = self.pick("", "", ".sum()", ".detach()", f"[{self.index(other)}]")
+        return f"{name}[{index}] = {other}{end}"
 
     # --- in place ------------------------------------------------------------------------------
 

@@ -14,14 +14,15 @@ PACKAGE = REPOSITORY / "jtorch"
 # A module imports from its own layer or from a lower one, and nowhere in a circle. The first
 # pattern that fits decides; every file of the engine is named.
 LAYERS: dict[int, str] = {
-    0: """_engine _engine.op _engine.dtype _engine.dtype_tags _engine.device _engine.value _engine.stats
-          _engine.config _engine.errors _engine.saved _engine.signature _engine.strides _engine.replica _engine.mt19937
-          _engine.rng_kernels _engine.rng_checks _engine.rng_continuous _engine.rng_discrete
+    0: """_engine _engine.op _engine.dtype _engine.dtype_tags _engine.device _engine.value
+          _engine.stats _engine.config _engine.errors _engine.saved _engine.signature
+          _engine.strides _engine.replica _engine.mt19937 _engine.rng_kernels
+          _engine.rng_checks _engine.rng_continuous _engine.rng_discrete
           _engine.rng_rejection _engine.rng_xla""",
     1: """_engine.program _engine.executor _engine.once _engine.cut _engine.host _engine.host_rules
           _engine.host_windows _engine.host_linalg""",
-    2: """_engine.recorder _engine.backward _engine.walk _engine.replay _engine.storage _engine.region _engine.transfer
-          _engine.rng""",
+    2: """_engine.recorder _engine.backward _engine.walk _engine.replay _engine.storage
+          _engine.region _engine.transfer _engine.rng""",
     3: "ops ops.*",
     4: "tensor _gate _indexing _layout _size _tensor_*",
     6: "__init__ __main__ _alias _check _parity _parity_record",

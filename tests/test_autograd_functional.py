@@ -30,7 +30,9 @@ def F(m):
 CASES = {
     "vjp": lambda m, x: F(m).vjp(lambda x: x.sin(), x, x * 2),
     "vjp of a scalar": lambda m, x: F(m).vjp(lambda x: (x**3).sum(), x),
-    "vjp of two": lambda m, x: F(m).vjp(lambda a, b: (a * b, a.sum()), (x, x + 1), (x, m.tensor(2.0, dtype=m.float64))),
+    "vjp of two": lambda m, x: F(m).vjp(
+        lambda a, b: (a * b, a.sum()), (x, x + 1), (x, m.tensor(2.0, dtype=m.float64))
+    ),
     "jvp": lambda m, x: F(m).jvp(lambda x: x.sin(), x, x * 2),
     "jvp of two": lambda m, x: F(m).jvp(lambda a, b: a * b, (x, x + 1), (x, x)),
     "jacobian": lambda m, x: F(m).jacobian(lambda x: (x @ x.t()).tanh(), x),
@@ -86,7 +88,8 @@ def test_batched_gradients():
         x.requires_grad_()
         y = x[0] ** 2
         eye = m.eye(3, dtype=m.float64)
-        return m.autograd.grad(y, [x, x.detach().requires_grad_()], eye, is_grads_batched=True, allow_unused=True)[0]  # fmt: skip
+        inputs = [x, x.detach().requires_grad_()]
+        return m.autograd.grad(y, inputs, eye, is_grads_batched=True, allow_unused=True)[0]
 
     both(f)
 
@@ -162,9 +165,10 @@ def test_saved_tensors_hooks(m):
         z = (a * b).sum()
     z.backward()
     assert a.grad.item() == 15.0
-    with m.autograd.graph.disable_saved_tensors_hooks("not here"), pytest.raises(RuntimeError, match="not here"):  # noqa: SIM117  # fmt: skip
-        with m.autograd.graph.saved_tensors_hooks(pack, unpack):
-            pass
+    disabled = m.autograd.graph.disable_saved_tensors_hooks("not here")
+    hooks = m.autograd.graph.saved_tensors_hooks(pack, unpack)
+    with disabled, pytest.raises(RuntimeError, match="not here"), hooks:
+        pass
 
 
 @pytest.mark.parametrize("m", MODULES, ids=["torch", "jtorch"])
@@ -211,7 +215,9 @@ MODIFIED = {
     "not by .data": lambda m, x: (lambda y: (y * y, y.data.add_(1))[0])(x * 2),
     "not what is not saved": lambda m, x: (lambda y: (y + y, y.add_(1))[0])(x * 2),
     "not by the op itself": lambda m, x: (x * 2).tanh_(),
-    "not the copy": lambda m, x: (lambda c, y: (x * c, y.copy_(c), y.add_(1))[0])(m.ones(2, 3, dtype=m.float64), m.zeros(2, 3, dtype=m.float64)),
+    "not the copy": lambda m, x: (lambda c, y: (x * c, y.copy_(c), y.add_(1))[0])(
+        m.ones(2, 3, dtype=m.float64), m.zeros(2, 3, dtype=m.float64)
+    ),
 }  # fmt: skip
 
 

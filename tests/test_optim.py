@@ -251,8 +251,8 @@ def test_a_tensor_learning_rate_costs_no_sync():
     assert stats.counts["flush"] == stats.counts["flush:optimizer.step"] == 2
 
 
-# PyTorch's differentiable Adam computes its bias corrections in float32; its Adamax fails in backward
-# (its own step overwrites what the gradient needs).
+# PyTorch's differentiable Adam computes its bias corrections in float32; its Adamax fails in
+# backward (its own step overwrites what the gradient needs).
 DIFFERENTIABLE = {
     "SGD": (True, 1e-10), "Adam": (True, 2e-5), "AdamW": (True, 2e-5), "RMSprop": (False, 1e-10),
     "Adagrad": (False, 1e-10),

@@ -78,7 +78,7 @@ def test_a_class_that_is_no_tensor_answers_functions():
 
         found.append((m.add(Duck(), 1), m.stack([Duck()]), m.nn.functional.relu(Duck())))
         with pytest.raises(
-            TypeError, match="Multiple dispatch failed for .*; all __torch_function__ handlers"
+            TypeError, match=r"Multiple dispatch failed for .*; all __torch_function__ handlers"
         ):
             m.sub(Duck(), 1)
     assert found[0] == found[1] == ("add", "stack", "relu")

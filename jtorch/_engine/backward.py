@@ -86,6 +86,7 @@ class OpNode(Node):
     """
 
     __slots__ = ("at", "flat", "sig")
+    at: int
 
     def __init__(self, sig: Signature, flat: Any, edges: tuple[Any, ...]) -> None:
         # the base class's lines: one call fewer for every op

@@ -179,7 +179,7 @@ def work(jaxpr: Any) -> tuple[int, int]:
 def _multiply_adds(eqn: Any) -> int:
     contracted = eqn.params["dimension_numbers"][0][0]
     lhs = eqn.invars[0].aval.shape
-    return math.prod(eqn.outvars[0].aval.shape) * math.prod(lhs[i] for i in contracted)
+    return int(math.prod(eqn.outvars[0].aval.shape) * math.prod(lhs[i] for i in contracted))
 
 
 # --- jaxprs to Python -----------------------------------------------------------------------------

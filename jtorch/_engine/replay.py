@@ -58,9 +58,8 @@ class Pass:
 
     def __init__(self, program: Program, nodes: list[OpNode], key: Any) -> None:
         self.program, self.nodes, self.key = program, nodes, key
-        self.code, self.starts, self.outs, self.leaves = map(
-            len, (program.code, program.starts, program.outs, program.leaves)
-        )
+        self.code, self.starts = len(program.code), len(program.starts)
+        self.outs, self.leaves = len(program.outs), len(program.leaves)
 
     def again(self, leaves: dict[int, tuple[Any, Dual]]) -> bool:
         """Append what an equal pass appended, and give the leaves' gradients; False: unknown."""

@@ -94,9 +94,10 @@ def refuse_complex(name: str, tensors: list[Any], is_input: bool) -> None:
     """jacrev and jacfwd are defined for real functions."""
     if any(is_tensor(t) and t.is_complex() for t in tensors):
         kind = "inputs" if is_input else "outputs"
+        first = next(i for i, t in enumerate(tensors) if is_tensor(t) and t.is_complex())
         raise RuntimeError(
             f"{name}: Expected all {kind} to be real but received complex tensor at flattened "
-            f"input idx: {next(i for i, t in enumerate(tensors) if is_tensor(t) and t.is_complex())}"
+            f"input idx: {first}"
         )
 
 

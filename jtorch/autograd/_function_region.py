@@ -33,9 +33,10 @@ class Recorded:
         self.first = region.record(
             lambda given: self._forward(forward, given), [v.aval for v in values], self.place
         )
+        rough = {id(t) for t in ctx._non_differentiable}
         self.smooth = [
             i for i, o in enumerate(self.shown)
-            if id(o) not in {id(t) for t in ctx._non_differentiable} and differentiable(o._value.aval)
+            if id(o) not in rough and differentiable(o._value.aval)
         ]  # fmt: skip
         avals = [v.aval for v in self.first.results]
         self.given: list[bool] = []

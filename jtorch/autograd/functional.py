@@ -9,9 +9,9 @@ from typing import Any
 
 from .._gate import TensorBase
 from .._tensor_autograd import grad as _grad
-from ..creation import eye, ones_like, zeros_like
 from .._transforms.forward import jvp as _jvp
 from .._transforms.vmap import vmap
+from ..creation import eye, ones_like, zeros_like
 from .grad_mode import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -24,10 +24,9 @@ def _as_tuple(x: Any, what: str, name: str) -> tuple[bool, tuple[Any, ...]]:
     for i, t in enumerate(items):
         if not isinstance(t, TensorBase):
             where = f"value at index {i}" if several else f"given {what}"
-            lead = "the " if not several else "the "
             raise TypeError(
                 f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but "
-                f"{lead}{where} has type {type(t)}."
+                f"the {where} has type {type(t)}."
             )
     return several, items
 

@@ -42,7 +42,8 @@ def function(op: Op, gate: Gate) -> Callable[..., Any]:
     """The public function of a row; also serves as the method."""
     body = "return _apply(_op, {operands}, {static})"
     if op.out:
-        body = "r = _apply(_op, {operands}, {static})\n    return r if out is None else _out(_op, out, r)"
+        body = "r = _apply(_op, {operands}, {static})\n"
+        body += "    return r if out is None else _out(_op, out, r)"
     return _compile(op, op.name, body, gate, extra=("out=None",) if op.out else ())
 
 

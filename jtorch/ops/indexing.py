@@ -55,7 +55,7 @@ def _out_shape(shape: tuple[int, ...], spec: Any) -> tuple[int, ...]:
 def _write_basic(base: Any, new: Any, *, starts: Any, spec: Any) -> Any:
     if not base.ndim:
         return new.reshape(())
-    at, extent, entries = _plan(base.shape, spec, starts)
+    at, _, entries = _plan(base.shape, spec, starts)
     block = tuple(
         1 if e[0] == "i" else n if e[1] is None else e[1]
         for e, n in zip(entries, base.shape, strict=True)

@@ -102,8 +102,9 @@ def check_backward_validity(inputs: Iterable[Any]) -> None:
 
 
 def checkpoint(
-    function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: Any = None,
-    determinism_check: str = "default", debug: bool = False, preserve_rng_state: bool = True,
+    function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None,
+    context_fn: Any = None, determinism_check: str = "default", debug: bool = False,
+    preserve_rng_state: bool = True,
     early_stop: bool = True, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Call `function`; its activations are computed again in backward instead of being kept.
