@@ -28,7 +28,7 @@ try:
 except ImportError:  # `python -m tests.fuzz_tools`
     from tests.fuzz_grammar import Grammar
 
-MODES = ("host", "eager", "deferred")
+MODES = ("host", "once", "eager", "deferred")
 LARGE = 1e5  # beyond it float32 is no longer exact, and the program ends
 # What PyTorch refuses and jtorch does (docs/differences.md).
 ALLOWED = (
@@ -266,8 +266,10 @@ def _too_large(live: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def execution(mode: str) -> Iterator[None]:
-    """host: each op in NumPy at once (no compiling: thousands of programs); eager; deferred."""
-    from jtorch._engine import host
+    """host: each op in NumPy at once; once: recorded, and the program run in NumPy (neither
+    compiles: thousands of programs); eager; deferred.
+    """
+    from jtorch._engine import host, once
     from jtorch._engine.config import config
 
     with contextlib.ExitStack() as stack:
@@ -275,6 +277,10 @@ def execution(mode: str) -> Iterator[None]:
             stack.enter_context(host.preferred())
         before = config.set("execution", "eager" if mode == "eager" else "deferred")
         stack.callback(config.set, "execution", before)
+        before = config.set("once", "auto" if mode == "once" else "0")
+        stack.callback(config.set, "once", before)
+        stack.callback(setattr, once, "LONELY", once.LONELY)
+        once.LONELY = 0
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         grad = torch.is_grad_enabled(), jtorch.is_grad_enabled()

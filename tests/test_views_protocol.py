@@ -83,3 +83,17 @@ def test_protocol(name):
         except Exception as e:
             found.append((type(e), str(e)))
     assert found[0] == found[1]
+
+
+def test_as_strided_views_of_data_share_its_version_counter():
+    found = []
+    for m in (torch, jtorch):
+        base = m.arange(12.0).reshape(3, 4).t()
+        data = base.data
+        view = data.as_strided((3,), (1,), 1)
+        versions = []
+        for write in (lambda d, v, b: d.add_(1), lambda d, v, b: v.mul_(2), lambda d, v, b: b.sub_(1)):  # fmt: skip  # noqa: E501
+            write(data, view, base)
+            versions.append([t._version for t in (base, data, view)])
+        found.append((versions, base.tolist(), view.tolist()))
+    assert found[0] == found[1]

@@ -123,19 +123,21 @@ def execute(program: Program) -> None:
     pattern = program.pattern(values, arrays)
     plan = _plans.get(pattern)
     if plan is None:
-        del values, arrays  # nothing may hold what is to be overwritten
+        # Nothing may hold what is to be overwritten; the results stay, or a garbage collection in
+        # between could take one that only a cycle holds.
+        del arrays
         live = program.live()
         if not live:
             stats.counts["dropped"] += 1
             return
         lean = program.without_dead(live)
         if lean is not program:
-            del live
+            del live, values
             execute(lean)
             return
         plan = _new_plan(program, live, pattern)
         del live
-        values, arrays = program.results(), program.arrays()
+        arrays = program.arrays()
     if config.verify == "1":
         program.verify()
     entry = plan.entry

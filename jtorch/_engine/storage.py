@@ -61,22 +61,27 @@ def write_all(cells: list[Storage], values: list[Value]) -> None:
 
 class Apart(tuple[Step, ...]):
     """The chain of what `.data` gives: writes through it are counted here, not by the storage's
-    users.
+    users.  `writes` is the counter, in a list: what `as_strided` makes of it shares it.
     """
 
-    written = 0
+    writes: list[int]
+
+    def __new__(cls, steps: Any, writes: list[int] | None = None) -> Apart:
+        new = super().__new__(cls, steps)
+        new.writes = [0] if writes is None else writes
+        return new
 
 
 def count_apart(chain: Apart, s: Storage) -> None:
     """A write through `.data` has bumped the storage's version: torch's counter stays as it was."""
-    chain.written += 1
+    chain.writes[0] += 1
     uncounted[s] = uncounted.get(s, 0) + 1
 
 
 def version(chain: Any, s: Storage) -> int:
     """torch's version counter of a tensor (or of the tensor it is a view of)."""
     if type(chain) is Apart:
-        return chain.written
+        return chain.writes[0]
     return counted(s)
 
 

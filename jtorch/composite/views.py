@@ -23,6 +23,9 @@ def _whole_storage(t: Any) -> Any:
         return t._base
     whole = alias(t)
     whole._chain = None
+    root = (t if t._base is None else t._base)._chain
+    if type(root) is Apart:
+        whole._chain, whole._cver = Apart((), root.writes), -1
     return whole
 
 
