@@ -29,6 +29,10 @@ x.is_set_to(x.view(3, 4))
 x.is_set_to(x[1:])
 x.module_load(m.ones(3, 4))
 m.concat([x, x], axis=1)
+m.segment_reduce(x, "max", lengths=m.tensor([1, x.shape[0] - 1, 0]))
+m.segment_reduce(x, "mean", offsets=m.tensor([0, 2, 2, x.shape[0]]), initial=3.0)
+m.segment_reduce(x.t().contiguous(), "min", lengths=m.tensor([x.shape[1]]), initial=0.5)
+m.segment_reduce(x / 9, "prod", lengths=m.tensor([2, x.shape[0] - 2]))
 str(m.cov(x.bfloat16(), aweights=m.ones(x.shape[1])).dtype)[6:]
 m.cov(x.long(), aweights=m.arange(1.0 + x.shape[1])[1:].double())
 m.cat(tensors=[x, x], dim=-1, out=m.empty(0))
@@ -72,6 +76,8 @@ m.fake_quantize_per_channel_affine(x, m.tensor([0.1, 0.5, 1.0]), m.tensor([0, 1,
 
 ERRORS = """
 m.dist(x, 3)
+m.segment_reduce(x, "max", lengths=m.tensor([1, 1]))
+m.segment_reduce(x, "sum")
 m.Tensor.__radd__(5, x)
 m.Tensor.__rmul__(5, 3)
 m.Tensor.__rdiv__(5, x)

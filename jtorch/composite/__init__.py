@@ -39,6 +39,7 @@ from . import numbers as numbers
 from . import quantize as quantize
 from . import queries as queries
 from . import reduction as reduction
+from . import segments as segments
 from . import shape as shape
 from . import splitting as splitting
 from . import views as views

@@ -80,3 +80,12 @@ def embedding_renorm_(input: Any, indices: Any, max_norm: float, norm_type: floa
         scale = _torch["where"](size > max_norm, max_norm / (size + 1e-7), 1.0)
         input[rows] = found * scale
     return input
+
+
+@composite("torch")
+def _native_batch_norm_legit(
+    input: Any, weight: Any, bias: Any, *rest: Any, out: Any = None
+) -> Any:
+    """native_batch_norm, which also comes without running statistics."""
+    stats = rest[:-3] or (None, None)
+    return native_batch_norm(input, weight, bias, *stats, *rest[-3:], out=out)
