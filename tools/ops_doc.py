@@ -31,6 +31,8 @@ SCORES = (
     "operator",
     "alias",
 )
+INNER = "an inner name of ATen, which is not public"
+SCORED = ("pass", "fail", "missing")
 REASON = 200  # characters of a failure's reason
 
 KINDS = """
@@ -80,26 +82,42 @@ def load(paths: list[str]) -> dict[str, Any]:
 
 
 def totals(suites: dict[str, Any]) -> list[str]:
-    """What passes, a line per sub-score."""
-    lines = ["| figure | passes | of | % |", "| --- | ---: | ---: | ---: |"]
+    """What passes, a line per sub-score: of the public entries, and of all."""
+    lines = [
+        "| figure | public: passes | of | % | all: passes | of | % |",
+        "| --- |" + " ---: |" * 6,
+    ]
     for suite, found in suites.items():
-        for score, t in (found.get("public_totals") or found["totals"]).items():
-            if t["total"]:
-                share = 100 * t["pass"] / t["total"]
-                lines.append(f"| {suite}: {score} | {t['pass']} | {t['total']} | {share:.1f} |")
+        scores = dict.fromkeys(name for e in found["entries"] for name in e["status"])
+        for score in scores:
+            cells = []
+            for entries in (
+                [e for e in found["entries"] if e.get("public", True)],
+                found["entries"],
+            ):
+                status = [e["status"].get(score) for e in entries]
+                passed, of = status.count("pass"), sum(s in SCORED for s in status)
+                cells += [str(passed), str(of), f"{100 * passed / of:.1f}" if of else ""]
+            if cells[1] != "0":
+                lines.append(f"| {suite}: {score} | {' | '.join(cells)} |")
     return lines
 
 
 def failures(suites: dict[str, Any]) -> list[str]:
-    """Every public entry that does not pass everything, with the reason."""
+    """Every entry that does not pass everything, with the reason; of the names, the public ones."""
     lines = ["| entry | what fails | reason |", "| --- | --- | --- |"]
     for suite, found in suites.items():
         for entry in found["entries"]:
             wrong = [k for k, v in entry["status"].items() if v in ("fail", "missing")]
-            if not wrong or not entry.get("public", True):
+            inner = not entry.get("public", True)
+            if not wrong or (inner and suite == "names"):
                 continue
             reasons = entry.get("reason") or {}
-            text = why(entry) or str(next(iter(reasons.values()), entry.get("note") or ""))
+            text = (
+                why(entry)
+                or (INNER if inner else "")
+                or str(next(iter(reasons.values()), entry.get("note") or ""))
+            )
             text = " ".join(text.split())
             cell = text.replace("|", "\\|").replace("`", "'")[:REASON]
             lines.append(f"| {suite}: {entry['key']} | {', '.join(wrong)} | {cell} |")
@@ -190,7 +208,8 @@ def page(suites: dict[str, Any]) -> str:
         "",
         *totals(suites),
         "",
-        "Entries of private and of ATen's inner names are neither counted nor listed.",
+        "*All* counts the entries of private and of ATen's inner names, too; of the names, *public* "
+        "ones are those that PyTorch documents, and only these are listed below.",
         "",
         "## What does not pass",
         "",
