@@ -208,8 +208,8 @@ def page(suites: dict[str, Any]) -> str:
         "",
         *totals(suites),
         "",
-        "*All* counts the entries of private and of ATen's inner names, too; of the names, *public* "
-        "ones are those that PyTorch documents, and only these are listed below.",
+        "*All* counts the entries of private and of ATen's inner names, too; of the names, *public*"
+        " ones are those that PyTorch documents, and only these are listed below.",
         "",
         "## What does not pass",
         "",
