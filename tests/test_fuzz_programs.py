@@ -13,7 +13,8 @@ import pytest
 
 import jtorch
 
-SHARE = {"host": 30, "once": 40, "eager": 8, "deferred": 12}  # how many of each mode in an ordinary run
+# how many of each mode in an ordinary run
+SHARE = {"host": 30, "once": 40, "eager": 8, "deferred": 12}
 ASKED = int(os.environ.get("JTORCH_FUZZ", "0"))
 
 
