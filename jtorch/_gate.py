@@ -64,13 +64,12 @@ class TensorBase:
     def _refresh(self) -> None:
         s = self._storage
         if self._base is not None:
+            # also after a write outside the graph: as in torch the view has a new node then
             base = self._root()
-            if self._gen == base._gen:  # written by somebody outside the graph
-                self._cached = read(self._base_chain, (base._value, None))[0]
-            else:
-                whole = (base._value, base._edge())
-                self._cached, self._edge_ = read(self._base_chain, whole)
-                self._gen = base._gen
+            whole, before = (base._value, base._edge()), self._edge_
+            self._cached, self._edge_ = read(self._base_chain, whole)
+            self._gen = base._gen
+            retain_at(before, self, self._edge_)
         else:
             self._cached = read(self._chain, (s.value, None))[0]
         self._cver = s.version
@@ -86,11 +85,8 @@ class TensorBase:
     def _edge(self) -> Any:
         """Where a gradient of this tensor goes: (node, output), this leaf, or None."""
         base = self._base
-        if base is not None and self._gen != base._gen:
-            base = self._root()
-            self._cached, self._edge_ = read(self._base_chain, (base._value, base._edge()))
-            self._gen, self._cver = base._gen, self._storage.version
-            at_home(self._cached, self._storage)
+        if base is not None and (self._gen != base._gen or self._cver != self._storage.version):
+            self._refresh()
         return self._edge_ if self._edge_ is not None else (self if self._req else None)
 
     def _accumulate(self, ct: Dual, create_graph: bool) -> None:
@@ -106,15 +102,14 @@ class TensorBase:
             self._write_storage(value)
             if track:
                 self._edge_, self._gen = edge, self._gen + 1
-                if type(before) is tuple and before[0].hooks is not None:
-                    _retain_at(before, self, edge)
+                retain_at(before, self, edge)
             return
         base = self._root()
         whole = (base._value, base._edge() if track else None)
         new, new_edge = write(self._base_chain, whole, (value, edge))
         base._assign(new, new_edge, track)
-        if track and new_edge is not None:
-            self._gen = -1  # its edge now leads through the base's write
+        if new_edge is not None if track else base._edge() is not None:
+            self._gen = -1  # its edge now leads through the base's write, or to a new read of it
         self._cached, self._cver = value, s.version
 
     def _write_storage(self, value: Value) -> None:
@@ -131,8 +126,10 @@ class TensorBase:
         self._cached, self._cver = value, s.version
 
 
-def _retain_at(before: Any, t: Any, edge: Any) -> None:
-    """`retain_grad` of a tensor goes with it when it is written in place."""
+def retain_at(before: Any, t: Any, edge: Any) -> None:
+    """`retain_grad` of a tensor goes with it when it is written, or turned, in place."""
+    if type(before) is not tuple or before[0].hooks is None:
+        return
     ref = before[0].hooks.retained.get(before[1])
     if ref is not None and ref() is t and type(edge) is tuple:
         del before[0].hooks.retained[before[1]]
@@ -182,6 +179,8 @@ def alias(t: Any, cls: type | None = None) -> Any:
     new._storage, new._chain = t._storage, t._chain
     if t._chain is not None:
         new._cached, new._cver = value, t._storage.version
+        if t._base is not None and type(t._base._chain) is Apart:
+            new._chain = Apart(t._chain, t._base._chain.writes)  # it counts where `.data` does
     return new
 
 
@@ -401,6 +400,8 @@ def check_writable(t: Any, op: Op) -> None:
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
     base = t._base
+    if type(base) is StandIn and base.owner() is not t:
+        base = base.owner()
     if base is not None and base._req and base._edge_ is None:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."

@@ -46,7 +46,8 @@ class IndexingMixin(TensorBase):
         if tensors is None:
             _write(target, new)
             return
-        if _only_mask(tensors) and new._value.aval.numel == 1:
+        same = new._value.aval.dtype is target._aval.dtype
+        if _only_mask(tensors) and new._value.aval.numel == 1 and (tensors[0].ndim or same):
             mask = tensors[0]
             written = apply(TABLE["_mask_write"], (target, mask, new.reshape(())), ())  # type: ignore[attr-defined]
         else:
@@ -54,7 +55,7 @@ class IndexingMixin(TensorBase):
             _check_range(tensors, target._aval.shape)
             flat, layout = _spread(tensors)
             written = apply(TABLE["_scatter_index"], (target, flat, new), (layout,))
-            if new._value.aval.dtype is not target._aval.dtype:
+            if not same:
                 raise RuntimeError(
                     "Index put requires the source and destination dtypes match, got "
                     f"{target._aval.dtype.scalar_name} for the destination and "

@@ -363,9 +363,8 @@ def _deliver(leaf: Any, ct: Dual, create_graph: bool) -> None:
         new = hook(wrap(*ct))
         if new is not None:
             ct = unwrap(new)
-    if not leaf._req:
-        return
-    leaf._accumulate(ct, create_graph)
+    if leaf._req:
+        leaf._accumulate(ct, create_graph)
     for hook in tuple(hooks.get("post", {}).values()):
         if hook(leaf) is not None:
             raise RuntimeError("Tensor post accumulate grad hooks should return None.")

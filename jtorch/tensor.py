@@ -153,7 +153,7 @@ class Tensor(AutogradMixin, PythonMixin, IndexingMixin):
 
     @property
     def _version(self) -> int:
-        root = self if self._base is None else self._base
+        root = self if self._base is None else self._root()
         return version(root._chain, self._storage)
 
     def _geometry(self) -> Any:

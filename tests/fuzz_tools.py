@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 import jtorch
+from jtorch._engine.saved import uncounted
 
 try:
     from fuzz_grammar import Grammar
@@ -199,6 +200,7 @@ class Pair:
     def step(self, statement: str, values: bool | None = None) -> bool:
         """Run a statement in both and compare; False when the program has to end here."""
         before = [_versions(s) for s in (self.torch, self.jtorch)]
+        unseen_writes = sum(uncounted.values())
         want = execute(statement, self.torch)
         got = execute(statement, self.jtorch)
         if isinstance(got, NotImplementedError) and want is None:
@@ -219,6 +221,13 @@ class Pair:
             _compare_facts(*live)
         except Ended:
             self.ended = True
+            return False
+        if any(t.requires_grad and not _differentiable(t) for t in live[0].values()):
+            self.ended = True  # and what is computed from it requires grad in PyTorch
+            return False
+        through_data = sum(uncounted.values()) != unseen_writes
+        if through_data and any(t.requires_grad for t in live[0].values()):
+            self.ended = True  # PyTorch's gradient may read what `.data` overwrote (differences.md)
             return False
         if "r" in self.torch:
             self._result(statement)
@@ -300,7 +309,10 @@ def run_seed(seed: int, mode: str = "host", words: bool = False) -> tuple[list[s
     with execution(mode):
         try:
             for _ in range(rng.randint(1, 40)):
-                statement = grammar.statement(tensors(pair.torch))
+                try:
+                    statement = grammar.statement(tensors(pair.torch))
+                except RuntimeError:  # a view that PyTorch refuses to be asked about
+                    break
                 program.append(statement)
                 if not pair.step(statement):
                     break

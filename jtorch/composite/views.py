@@ -8,7 +8,7 @@ from typing import Any
 
 from .._engine.storage import Apart, count_apart
 from .._functions import composite, derived, publish
-from .._gate import StandIn, alias, apply, check_writable, wrap
+from .._gate import StandIn, alias, apply, check_writable, retain_at, wrap
 from ..ops import TABLE
 from ..tensor import Tensor
 from ._arguments import integers, into
@@ -46,6 +46,7 @@ def _become(t: Any, viewed: Any) -> Any:
         root._storage, root._chain, root._gen = t._storage, t._chain, t._gen + 1
         root.owner = weakref.ref(t)
         root._cached, root._cver = t._cached, t._cver
+    before = t._edge_
     t._storage, t._chain, t._base_chain = viewed._storage, viewed._chain, viewed._base_chain
     # Views of t compare generations with it: they find that they have to look for the stand-in.
     t._cached, t._gen, t._base, t._edge_ = viewed._cached, -2, root, viewed._edge_
@@ -53,6 +54,7 @@ def _become(t: Any, viewed: Any) -> Any:
     if type(root._chain) is Apart:
         count_apart(root._chain, t._storage)
     t._cver = t._storage.version
+    retain_at(before, t, t._edge_)
     return t
 
 
