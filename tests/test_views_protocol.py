@@ -97,3 +97,13 @@ def test_as_strided_views_of_data_share_its_version_counter():
             versions.append([t._version for t in (base, data, view)])
         found.append((versions, base.tolist(), view.tolist()))
     assert found[0] == found[1]
+
+
+def test_as_strided_counts_in_the_elements_of_the_view_it_is_given():
+    found = []
+    for m in (torch, jtorch):
+        base = m.tensor([1 + 2j, 3 - 4j, 5j], dtype=m.complex64)
+        part = base.real.as_strided((3,), (1,), 1)
+        part.mul_(2)
+        found.append((part.tolist(), base.tolist(), str(part.dtype)))
+    assert found[0] == found[1]

@@ -35,7 +35,10 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     sizes = integers("as_strided", "size", (size,), {})
     strides = integers("as_strided", "stride", (stride,), {})
     offset = input.storage_offset() if storage_offset is None else int(storage_offset)
-    return apply(TABLE["as_strided"], (_whole_storage(input),), (sizes, strides, offset))
+    whole = _whole_storage(input)
+    if whole.dtype is not input.dtype:  # `x.real`: strides count its elements, not those of x
+        whole = whole.reshape(-1).view(input.dtype)
+    return apply(TABLE["as_strided"], (whole,), (sizes, strides, offset))
 
 
 def _become(t: Any, viewed: Any) -> Any:
