@@ -53,7 +53,8 @@ class Entry:
         for t, mask in self.varies.items():
             fixed, varying = np.flatnonzero(~mask), np.flatnonzero(mask)
             was = self.baseline[t][fixed].tobytes()
-            rows.append((t, fixed, was, varying if len(varying) else None))
+            every: Any = varying if len(fixed) else ...
+            rows.append((t, fixed, was, every if len(varying) else None))
         return rows
 
     def vectors(self, numbers: dict[type, list[Any]]) -> list[Any]:

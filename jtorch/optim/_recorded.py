@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from .._engine import dtype as _dtype
+from .._engine.backward import modes
 from .._engine.device import place_of
 from .._engine.value import Value, aval
 from .._gate import TensorBase, wrap
-from ..autograd import enable_grad, set_grad_enabled
+from ..autograd import enable_grad
 from ._update import Tensors
 from .optimizer import Optimizer
 
@@ -27,13 +28,16 @@ class Recorded(Optimizer):
 
         closure: re-evaluates the model, calls backward and returns the loss, which `step` returns.
         """
-        with set_grad_enabled(bool(self.defaults.get("differentiable", False))):
+        before, modes.grad = modes.grad, bool(self.defaults.get("differentiable", False))
+        try:
             loss = None
             if closure is not None:
                 with enable_grad():
                     loss = closure()
             for group in self.param_groups:
                 self._update(group)
+        finally:
+            modes.grad = before
         return loss
 
     def _update(self, group: dict[str, Any]) -> None:
@@ -175,7 +179,7 @@ def no_amp(grad_scale: Any, found_inf: Any) -> None:
 
 def check_steps(state_steps: Tensors) -> None:
     """The functional forms take step counts as tensors."""
-    if not all(isinstance(t, TensorBase) for t in state_steps):
+    if [t for t in state_steps if not isinstance(t, TensorBase)]:
         raise RuntimeError(
             "API has changed, `state_steps` argument must contain a list of singleton tensors"
         )

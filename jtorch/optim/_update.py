@@ -92,13 +92,18 @@ def _one_by_one(
         update(rule, [p], [grads[i]], column, [counts[i]], options, flags, differentiable)
 
 
+def _one(things: list[Any]) -> bool:
+    """Whether all are equal: almost always, and quicker to ask than to sort them."""
+    return things.count(things[0]) == len(things) if things else True
+
+
 Run = tuple[Counts, list[int]]  # parameters (by number) that share counts, dtype and device
 
 
 def _by_place(params: Tensors, counts: list[Counts]) -> list[list[Run]]:
     """The runs of each device.  Usually there is one device and one run: the whole group."""
     avals = [v.aval for v in values_of(params)]
-    if len(set(counts)) == 1 == len({(id(a.place), a.dtype) for a in set(avals)}):
+    if _one(counts) and len({(id(a.place), a.dtype) for a in set(avals)}) == 1:
         return [[(counts[0], list(range(len(params))))]]
     places: dict[Any, dict[Any, list[int]]] = {}
     for i, aval in enumerate(avals):
@@ -172,6 +177,9 @@ def read_counts(columns: list[Tensors]) -> list[Counts]:
     found = []
     for tensors in columns:
         values = values_of(tensors)
+        if values and _one(values):
+            found.append([_number(values[0])] * len(values))
+            continue
         known = {v: _number(v) for v in set(values)}
         found.append([known[v] for v in values])
     return list(zip(*found, strict=True))
@@ -180,6 +188,8 @@ def read_counts(columns: list[Tensors]) -> list[Counts]:
 def next_counts(steps: Tensors) -> list[Counts]:
     """Each parameter's step count after the step that is about to be taken."""
     counts = read_counts([steps])
+    if counts and _one(counts):
+        return [(counts[0][0] + 1,)] * len(counts)
     after = {c: (c[0] + 1,) for c in set(counts)}
     return [after[c] for c in counts]
 
@@ -193,7 +203,12 @@ def write_counts(columns: list[Tensors], counts: list[Counts]) -> None:
         if _skip:
             _write_unless_skipped(column, numbers)
             continue
-        keys = list(zip([v.aval for v in values_of(column)], numbers, strict=True))
+        avals = [v.aval for v in values_of(column)]
+        if _one(avals) and _one(counts):
+            value = Value(avals[0], np.array(numbers[0], avals[0].np))
+            write_values(column, [value] * len(column))
+            continue
+        keys = list(zip(avals, numbers, strict=True))
         for key in set(keys):
             if key not in made:
                 made[key] = Value(key[0], np.array(key[1], key[0].np))
