@@ -268,33 +268,21 @@ def std(
 # --- of the input's own shape ---------------------------------------------------------------------
 
 
-def _running(name: str, identity: str) -> Any:
+def _along(space: Any, name: str, identity: str) -> Any:
     def f(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
         d, kind = _dims(dim, input.ndim)[0], dtype or input.dtype
-        return _torch[name](_filled(identity, input, mask), d, dtype=kind)
+        return space[name](_filled(identity, input, mask), d, dtype=kind)
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = f"`{name}` that passes over what the mask leaves out."
     return f
 
 
-cumsum = _running("cumsum", "sum")
-cumprod = _running("cumprod", "prod")
-
-
-def _normalised(name: str, identity: str) -> Any:
-    def f(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-        d, kind = _dims(dim, input.ndim)[0], dtype or input.dtype
-        return _functional[name](_filled(identity, input, mask), d, dtype=kind)
-
-    f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"`{name}` over what the mask lets through."
-    return f
-
-
-softmax = _normalised("softmax", "amax")
-log_softmax = _normalised("log_softmax", "amax")
-softmin = _normalised("softmin", "amin")
+cumsum = _along(_torch, "cumsum", "sum")
+cumprod = _along(_torch, "cumprod", "prod")
+softmax = _along(_functional, "softmax", "amax")
+log_softmax = _along(_functional, "log_softmax", "amax")
+softmin = _along(_functional, "softmin", "amin")
 
 
 def normalize(

@@ -35,6 +35,16 @@ def tangent_of(value: Any) -> Any:
     return held[1] if held is not None and held[0] is level and level is not None else None
 
 
+def check_size(tensor: Any, tangent: Any) -> None:
+    """torch's error of a tangent that has another shape than its tensor."""
+    if tensor.shape != tangent.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original "
+            f"Tensor, this is not supported. Tensor is of size {list(tensor.shape)} while the "
+            f"given forward gradient is of size {list(tangent.shape)}."
+        )
+
+
 def attach(value: Value, tangent: Any) -> None:
     """Give a Value its tangent, for as long as the level is open and the Value lives."""
     value.__dict__["tangent"] = (level, tangent)

@@ -32,7 +32,7 @@ def apply(cls: Any, ctx: Any, args: Any, kwargs: Any) -> Any:
         for i, (o, t) in enumerate(zip(outputs, tangents, strict=True)):
             if t is None or not isinstance(o, TensorBase):
                 continue
-            _check_size(o, t)
+            _duals.check_size(o, t)
             if id(o._value) in own and id(o) not in dirty:  # an input, returned as it is
                 outputs[i] = o = o.view_as(o)
             _duals.attach(o._value, t)
@@ -55,15 +55,6 @@ def _check_count(outputs: Any, tangents: Any) -> None:
         raise RuntimeError(
             "Function's jvp returned an invalid number of forward gradients (expected "
             f"{len(outputs)} but got {len(tangents)})"
-        )
-
-
-def _check_size(o: Any, t: Any) -> None:
-    if o.shape != t.shape:
-        raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original "
-            f"Tensor, this is not supported. Tensor is of size {list(o.shape)} while the given "
-            f"forward gradient is of size {list(t.shape)}."
         )
 
 

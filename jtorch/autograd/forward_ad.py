@@ -69,21 +69,12 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the "
             f"same level {_current_level} is not supported."
         )
-    _same_size(tensor, tangent)
+    _duals.check_size(tensor, tangent)
     if tangent.stride() != tensor.stride():
         tangent = tangent.clone()
     dual = _duals.bare(tensor)
     _duals.attach(dual._value, tangent)
     return dual
-
-
-def _same_size(tensor: Any, tangent: Any) -> None:
-    if tensor.shape != tangent.shape:
-        raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original "
-            f"Tensor, this is not supported. Tensor is of size {list(tensor.shape)} while the "
-            f"given forward gradient is of size {list(tangent.shape)}."
-        )
 
 
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
